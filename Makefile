@@ -1,0 +1,64 @@
+# Everything a developer types. `make help` lists it; each target sets up what it needs, once, in .venv.
+# Works with GNU Make 3.81 (macOS) and newer, and in a folder whose path has spaces.
+
+VENV   := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+QUICK  ?=
+ARGS   ?=
+
+RUNTIME := $(VENV)/.runtime
+DEV     := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test system check lint types imports docs bench constraints clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUNTIME) ## run the example news site on SQLite (HOST=127.0.0.1 PORT=8000)
+	@HOST="$(HOST)" PORT="$(PORT)" $(PYTHON_IN_VENV) -m examples.news_site
+
+test: $(DEV) system ## run every test, browser included, and report branch coverage (ARGS="-k word")
+	@$(PYTHON_IN_VENV) -m coverage erase
+	@status=0; $(PYTHON_IN_VENV) -m coverage run -m pytest $(ARGS) || status=$$?; \
+	 $(PYTHON_IN_VENV) -m coverage report --skip-covered --sort=cover || true; \
+	 exit $$status
+
+system: # what tests use and pip cannot bring; best effort outside CI
+	@tools/install-system
+
+check: lint types imports docs ## lint, types, import contracts, documentation
+
+lint: $(DEV) ## ruff
+	@$(PYTHON_IN_VENV) -m ruff check .
+
+types: $(DEV) ## mypy, strict
+	@$(PYTHON_IN_VENV) -m mypy
+
+imports: $(DEV) # the floors of the house: who may import whom
+	@$(VENV)/bin/lint-imports
+
+docs: $(DEV) # every code block, link, setting, command and error of the documentation
+	@$(PYTHON_IN_VENV) -m pytest -q tests/test_docs.py
+
+bench: $(DEV) ## run every benchmark and print its bars (QUICK=1: a short form)
+	@$(PYTHON_IN_VENV) tools/bench $(if $(QUICK),--quick,)
+
+constraints: $(DEV) ## write constraints.txt from what is installed in .venv
+	@$(PYTHON_IN_VENV) tools/pin > constraints.txt.new && mv constraints.txt.new constraints.txt
+	@touch $(RUNTIME) $(DEV)
+	@echo "constraints.txt now pins what is in $(VENV); to move to newer versions, see CONTRIBUTING.md"
+
+clean: ## remove .venv, caches, and the demo's data
+	rm -rf $(VENV) .cache .coverage htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		.hypothesis demo-data tests/output
+
+$(RUNTIME): pyproject.toml constraints.txt
+	@tools/setup runtime
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@tools/setup dev
+	@touch $@
