@@ -8,13 +8,13 @@ Room: the ground floor. It imports nothing of consentgate; every other room impo
     │   ├── TextError             a text is not valid UTF-8, too large, has a NUL …
     │   ├── CanonicalError        a record cannot be written canonically (RFC 8785, restricted)
     │   ├── DraftError            a draft file is malformed; names file and line
-    │   └── PublishError          drafts are well-formed but may not be published like this
-    │       └── ImmutableError    a published text would change
+    │   ├── PublishError          drafts are well-formed but may not be published like this
+    │   │   └── ImmutableError    a published text would change
+    │   └── DecisionError         the decision is not one this offer allows
     ├── NotFoundError             no such policy, version, text, receipt …
     ├── SealError                 a sealed value (pass, offer, return address) does not open
     │   └── OfferExpiredError     an offer is older than its lifetime
     ├── TermsChangedError         something was published between view and click
-    ├── DecisionError             the decision is not one this offer allows
     ├── AccessError               an administrator is needed
     │   ├── UnauthenticatedError  no or no valid credentials
     │   └── ForbiddenError        valid credentials without the right role

@@ -1,0 +1,81 @@
+"""What the tests of every room share: hypothesis profiles, the folder of foreign data, and skips that are loud.
+
+Fixtures:
+    shared         the folder with the corpus and the foreign vectors, or a quiet skip: it is not in the repository.
+    missing        a function that skips the test and says so at the end of the run; in CI it fails the test.
+    need_program   the path of a program by name, or `missing`.
+    chromium       the path of a Chromium to drive, or `missing`.
+    axe_script     the source of axe-core, or `missing`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI") == "true"
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+AXE = ROOT / ".cache" / "axe-core" / "axe.min.js"
+
+# No deadline anywhere: the machines are slow and shared, and no test of ours is about time. In CI every run draws the
+# same examples, so that a red run is about the change; at home each run looks somewhere new.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("home", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "home"))
+
+_missing: set[str] = set()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what this machine lacks, where a skip among thousands of dots would be overlooked."""
+    if _missing:
+        terminalreporter.section("missing on this machine: tests were skipped", yellow=True, bold=True)
+        for what in sorted(_missing):
+            terminalreporter.line(f"  {what}", yellow=True)
+        terminalreporter.line("  tools/install-system installs it (as root on Debian or Ubuntu)", yellow=True)
+
+
+def _missing_thing(what: str) -> NoReturn:
+    if IN_CI:
+        pytest.fail(f"{what} is missing, and in CI nothing may be missing", pytrace=False)
+    _missing.add(what)
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(name="missing", scope="session")
+def _missing_fixture() -> Callable[[str], NoReturn]:
+    return _missing_thing
+
+
+@pytest.fixture(name="need_program", scope="session")
+def _need_program() -> Callable[[str], str]:
+    return lambda name: shutil.which(name) or _missing_thing(f"the program {name}")
+
+
+@pytest.fixture(name="shared", scope="session")
+def _shared() -> Path:
+    folder = Path(os.environ.get("CONSENTGATE_SHARED") or ROOT.parent / "shared")
+    if not (folder / "vectors").is_dir():
+        pytest.skip(f"no shared test data at {folder} (set CONSENTGATE_SHARED)")
+    return folder
+
+
+@pytest.fixture(name="chromium", scope="session")
+def _chromium() -> str:
+    named = os.environ.get("CONSENTGATE_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, (*BROWSERS, BROWSER_ON_MACOS))), None)
+    return found or _missing_thing("a Chromium browser")
+
+
+@pytest.fixture(name="axe_script", scope="session")
+def _axe_script() -> str:
+    return AXE.read_text(encoding="utf-8") if AXE.is_file() else _missing_thing("axe-core")
