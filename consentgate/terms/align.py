@@ -1,0 +1,152 @@
+"""Which item of an old sequence is which item of a new one.
+
+Room: terms (pure). Called by the redline, for blocks and for words alike. Everything here is bounded by counted work,
+never by time, so that the same two texts give the same answer on every machine.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+Pair = tuple[int, int]
+Gap = tuple[int, int, int, int]
+"""Old from, old to, new from, new to: a stretch in which nothing certain was found."""
+
+
+@dataclass(slots=True)
+class Work:
+    """How much may still be computed; counted in elementary steps, the same on every machine."""
+
+    left: int
+
+    def spend(self, steps: int) -> bool:
+        """Take `steps` from what is left, or refuse and take nothing."""
+        if steps > self.left:
+            return False
+        self.left -= steps
+        return True
+
+
+def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tuple[list[Pair], list[Gap]]:
+    """Find the items that certainly correspond, in order.
+
+    Equal beginnings and ends; then items that stand once on either side; else those that stand equally often, the k-th
+    with the k-th; of these the longest run that keeps its order; then the same again between them.
+
+    Returns:
+        pairs in order, and the stretches between them that are still open (both sides non-empty).
+    """
+    pairs: list[Pair] = []
+    gaps: list[Gap] = []
+    todo = [(0, len(old), 0, len(new))]
+    while todo:
+        old_from, old_to, new_from, new_to = todo.pop()
+        while old_from < old_to and new_from < new_to and old[old_from] == new[new_from]:
+            pairs.append((old_from, new_from))
+            old_from, new_from = old_from + 1, new_from + 1
+        while old_from < old_to and new_from < new_to and old[old_to - 1] == new[new_to - 1]:
+            old_to, new_to = old_to - 1, new_to - 1
+            pairs.append((old_to, new_to))
+        if old_from == old_to or new_from == new_to:
+            continue
+        gap = (old_from, old_to, new_from, new_to)
+        chain = _chain(old, new, gap) if work.spend(old_to - old_from + new_to - new_from) else []
+        if not chain:
+            gaps.append(gap)
+            continue
+        pairs += chain
+        before = (old_from - 1, new_from - 1)
+        for after in [*chain, (old_to, new_to)]:
+            if after[0] - before[0] > 1 and after[1] - before[1] > 1:
+                todo.append((before[0] + 1, after[0], before[1] + 1, after[1]))
+            before = after
+    pairs.sort()
+    gaps.sort()
+    return pairs, gaps
+
+
+def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[Pair]:
+    places: dict[Hashable, list[int]] = {}
+    for place in range(gap[0], gap[1]):
+        places.setdefault(old[place], []).append(place)
+    others: dict[Hashable, list[int]] = {}
+    for place in range(gap[2], gap[3]):
+        if new[place] in places:
+            others.setdefault(new[place], []).append(place)
+    once = [(places[item][0], found[0]) for item, found in others.items() if len(found) == len(places[item]) == 1]
+    if not once:
+        once = [
+            pair
+            for item, found in others.items()
+            if len(found) == len(places[item])
+            for pair in zip(places[item], found, strict=True)
+        ]
+    once.sort()
+    return longest_increasing(once)
+
+
+def longest_increasing(pairs: Sequence[Pair]) -> list[Pair]:
+    """The longest run of pairs, given in order of their first, whose seconds grow too."""
+    tails: list[int] = []
+    last: list[int] = []
+    previous: list[int] = []
+    for number, (_, second) in enumerate(pairs):
+        place = bisect_left(tails, second)
+        previous.append(last[place - 1] if place else -1)
+        if place == len(tails):
+            tails.append(second)
+            last.append(number)
+        else:
+            tails[place] = second
+            last[place] = number
+    run = []
+    at = last[-1] if last else -1
+    while at >= 0:
+        run.append(pairs[at])
+        at = previous[at]
+    run.reverse()
+    return run
+
+
+def word_bits(blocks: Sequence[Sequence[str]]) -> list[int]:
+    """The set of words of each block as the bits of an integer, so that what two share is one operation."""
+    numbers: dict[str, int] = {}
+    sets = []
+    for words in blocks:
+        bits = 0
+        for word in set(words):
+            bits |= 1 << numbers.setdefault(word, len(numbers))
+        sets.append(bits)
+    return sets
+
+
+def likeness(one: int, other: int) -> float:
+    """Dice's coefficient of two sets of words: 1 for the same words, 0 for none in common."""
+    total = one.bit_count() + other.bit_count()
+    return 2 * (one & other).bit_count() / total if total else 0.0
+
+
+def pair_in_order(scores: Sequence[Sequence[int]]) -> list[Pair]:
+    """Pair rows with columns, in order, so that the sum of the scores is largest; a score of 0 is never paired."""
+    rows, columns = len(scores), len(scores[0])
+    best = [[0] * (columns + 1) for _ in range(rows + 1)]
+    for row in range(rows - 1, -1, -1):
+        below, here, line = best[row + 1], best[row], scores[row]
+        for column in range(columns - 1, -1, -1):
+            score = line[column]
+            take = below[column + 1] + score if score else 0
+            here[column] = max(take, below[column], here[column + 1])
+    pairs = []
+    row = column = 0
+    while row < rows and column < columns:
+        score = scores[row][column]
+        if score and best[row][column] == best[row + 1][column + 1] + score:
+            pairs.append((row, column))
+            row, column = row + 1, column + 1
+        elif best[row][column] == best[row + 1][column]:
+            row += 1
+        else:
+            column += 1
+    return pairs

@@ -1,0 +1,340 @@
+"""Markdown as the blocks a reader sees: headings, paragraphs, list items, table rows.
+
+Room: terms (pure). Called by the redline; uses the same parser as `markdown.render`, so that what is compared is
+what is shown. Raw HTML inside Markdown is read as blocks and words too, never as tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+
+class Run(NamedTuple):
+    """Words that share one formatting.
+
+    Args:
+        text: as displayed; blanks are single, a hard break is a line feed.
+        marks: letters of ``b`` bold, ``i`` italic, ``c`` code, ``s`` struck, in this order.
+        href: target of the link the words are, or empty.
+    """
+
+    text: str
+    marks: str = ""
+    href: str = ""
+
+
+Cell = tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One unit a reader sees.
+
+    Args:
+        kind: ``p``, ``h`` (heading), ``code``, ``row`` (of a table), ``head`` (a table's heading row).
+        level: of a heading, 1 to 6; otherwise 0.
+        path: what it stands in, from the outside: ``u`` bullet list, ``o`` numbered list, ``q`` quotation.
+        lead: whether it begins the list item it stands in.
+        marker: the number a numbered list shows before it, such as ``3.``.
+        cells: of a row; any other block has one.
+    """
+
+    kind: str
+    level: int
+    path: str
+    lead: bool
+    marker: str
+    cells: tuple[Cell, ...]
+
+
+@lru_cache(maxsize=1)
+def parser() -> MarkdownIt:
+    """The one Markdown parser: CommonMark with tables."""
+    return MarkdownIt("commonmark").enable("table")
+
+
+def read_blocks(text: str) -> list[Block]:
+    """Read a Markdown text into blocks, leaving out those without words."""
+    builder = _Builder()
+    builder.read(parser().parse(text))
+    return builder.blocks
+
+
+class _Inline:
+    """Gathers runs; collapses blanks as a browser does."""
+
+    __slots__ = ("blank", "hidden", "href", "open", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.open: dict[str, int] = dict.fromkeys("bics", 0)
+        self.href: list[str] = []
+        self.hidden = 0
+        self.blank = True
+
+    def add(self, text: str, extra: str = "") -> None:
+        """Append text in the current formatting."""
+        if self.hidden or not text:
+            return
+        text = _BLANKS.sub(" ", text)
+        if self.blank and text[0] == " ":
+            text = text[1:]
+        if not text:
+            return
+        self.blank = text[-1] == " "
+        self._put(text, extra)
+
+    def _put(self, text: str, extra: str = "") -> None:
+        marks = "".join(mark for mark, count in self.open.items() if count or mark == extra)
+        href = self.href[-1] if self.href else ""
+        if self.runs and self.runs[-1][1:] == (marks, href):
+            text = self.runs.pop().text + text
+        self.runs.append(Run(text, marks, href))
+
+    def line_feed(self) -> None:
+        """A hard break."""
+        if self.hidden or not self.runs:
+            return
+        if self.blank:
+            last = self.runs.pop()
+            if kept := last.text.rstrip(" "):
+                self.runs.append(last._replace(text=kept))
+        self._put("\n")
+        self.blank = True
+
+    def mark(self, mark: str, step: int) -> None:
+        """Open (+1) or close (-1) a formatting."""
+        self.open[mark] = max(0, self.open[mark] + step)
+
+    def link(self, href: str | None) -> None:
+        """Open a link, or close it with ``None``."""
+        if href is not None:
+            self.href.append(href)
+        elif self.href:
+            self.href.pop()
+
+    def take(self) -> Cell:
+        """What was gathered, without blanks at its end; the formatting stays open."""
+        runs, self.runs, self.blank = self.runs, [], True
+        while runs and not (kept := runs[-1].text.rstrip(" \n")):
+            runs.pop()
+        if runs:
+            runs[-1] = runs[-1]._replace(text=kept)
+        return tuple(runs)
+
+
+_BLANKS = re.compile(r"[ \t\n\f\r]+")
+_TAG_MARK = {
+    "b": "b", "strong": "b", "i": "i", "em": "i", "code": "c", "kbd": "c", "tt": "c", "samp": "c",
+    "s": "s", "del": "s", "strike": "s",
+}  # fmt: skip
+HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "iframe", "object", "svg", "math"))
+"""Elements nobody sees: dropped with what is in them, here and in `markdown.render`."""
+
+_BLOCK_TAGS = frozenset(
+    re.findall(
+        r"\w+",
+        """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
+        figcaption figure footer form header hr html legend li main nav ol p pre section summary table tbody td tfoot th thead tr ul""",
+    )
+)
+
+
+class _Html(HTMLParser):
+    """Raw HTML, as runs (``blocks`` is None) or as blocks."""
+
+    def __init__(self, inline: _Inline, blocks: _Builder | None) -> None:
+        super().__init__(convert_charrefs=True)
+        self.inline = inline
+        self.blocks = blocks
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "br":
+            self.inline.line_feed()
+        elif tag in HIDDEN_TAGS:
+            self.inline.hidden += 1
+        elif mark := _TAG_MARK.get(tag):
+            self.inline.mark(mark, 1)
+        elif tag == "a" and dict(attrs).get("href"):
+            self.inline.link(dict(attrs)["href"])
+        elif tag == "img":
+            self.inline.add(dict(attrs).get("alt") or "")
+        elif self.blocks is not None:
+            self.blocks.html_boundary(tag, opens=True)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in HIDDEN_TAGS:
+            self.inline.hidden = max(0, self.inline.hidden - 1)
+        elif mark := _TAG_MARK.get(tag):
+            self.inline.mark(mark, -1)
+        elif tag == "a":
+            self.inline.link(None)
+        elif self.blocks is not None:
+            self.blocks.html_boundary(tag, opens=False)
+
+    def handle_data(self, data: str) -> None:
+        self.inline.add(data)
+
+
+def read_runs(children: Iterable[Token]) -> Cell:
+    """Flatten the inline tokens of one block into runs."""
+    inline = _Inline()
+    html: _Html | None = None
+    for token in children:
+        kind = token.type
+        if kind in ("text", "text_special"):
+            inline.add(token.content)
+        elif kind == "softbreak":
+            inline.add(" ")
+        elif kind == "hardbreak":
+            inline.line_feed()
+        elif kind == "code_inline":
+            inline.add(token.content, "c")
+        elif kind == "image":
+            inline.add(_alt(token.children or ()))
+        elif kind == "html_inline":
+            html = html or _Html(inline, None)
+            html.feed(token.content)
+        elif kind == "link_open":
+            inline.link(str(token.attrs.get("href", "")))
+        elif kind == "link_close":
+            inline.link(None)
+        elif mark := _TAG_MARK.get(token.tag):
+            inline.mark(mark, token.nesting)
+    return inline.take()
+
+
+def _alt(children: Iterable[Token]) -> str:
+    return "".join(token.content if not token.children else _alt(token.children) for token in children)
+
+
+class _Builder:
+    """Walks the block tokens and keeps track of what they stand in."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.path: list[str] = []
+        self.numbers: list[int] = []
+        self.lead = False
+        self.level = 0
+        self.row: list[Cell] | None = None
+        self.head = False
+        self.inline = _Inline()
+
+    def read(self, tokens: Sequence[Token]) -> None:
+        for token in tokens:
+            step = self.STEPS.get(token.type)
+            if step is not None:
+                step(self, token)
+
+    def _open(self, token: Token) -> None:
+        self.path.append({"bullet_list_open": "u", "ordered_list_open": "o"}.get(token.type, "q"))
+        start = token.attrs.get("start", 1)
+        self.numbers.append((int(start) if token.type == "ordered_list_open" else 1) - 1)
+
+    def _close(self, _: Token) -> None:
+        self.path.pop()
+        self.numbers.pop()
+
+    def _item(self, _: Token) -> None:
+        self.lead = True
+        self.numbers[-1] += 1
+
+    def _heading(self, token: Token) -> None:
+        self.level = int(token.tag[1]) if token.nesting == 1 else 0
+
+    def _words(self, token: Token) -> None:
+        cell = read_runs(token.children or ())
+        if self.row is not None:
+            self.row.append(cell)
+        else:
+            self.add("h" if self.level else "p", (cell,))
+
+    def _code(self, token: Token) -> None:
+        self.add("code", ((Run(token.content.rstrip("\n")),),) if token.content.strip() else ())
+
+    def _row(self, token: Token) -> None:
+        if token.nesting == 1:
+            self.row = []
+        else:
+            self.add("head" if self.head else "row", tuple(self.row or ()))
+            self.row = None
+
+    def _thead(self, token: Token) -> None:
+        self.head = token.nesting == 1
+
+    def _html(self, token: Token) -> None:
+        depth = len(self.path)
+        self.inline = _Inline()
+        html = _Html(self.inline, self)
+        html.feed(token.content)
+        html.close()
+        self.html_boundary("div", opens=True)
+        self.row, self.head, self.level = None, False, 0
+        del self.path[depth:], self.numbers[depth:]
+
+    def html_boundary(self, tag: str, *, opens: bool) -> None:
+        """A block-level tag in raw HTML: what was gathered so far is a block of its own."""
+        heading = len(tag) == 2 and tag[0] == "h" and tag[1] in "123456"
+        if not heading and tag not in _BLOCK_TAGS:
+            return
+        cell = self.inline.take()
+        if self.row is not None and tag in ("td", "th", "tr"):
+            if cell or not opens:
+                self.row.append(cell)
+        elif self.row is not None:
+            self.inline.runs = [*cell, Run("\n")] if cell else []
+        elif cell:
+            self.add("h" if self.level else "p", (cell,))
+        if heading:
+            self.level = int(tag[1]) if opens else 0
+        elif tag == "tr":
+            self._html_row(opens)
+        elif tag == "li" and opens:
+            self.lead = True
+            if self.numbers:
+                self.numbers[-1] += 1
+        elif tag in ("ul", "ol", "blockquote"):
+            self._html_container(tag, opens)
+
+    def _html_row(self, opens: bool) -> None:
+        if self.row is not None:
+            self.add("row", tuple(cell for cell in self.row))
+        self.row = [] if opens else None
+
+    def _html_container(self, tag: str, opens: bool) -> None:
+        if opens:
+            self.path.append({"ul": "u", "ol": "o"}.get(tag, "q"))
+            self.numbers.append(0)
+        elif self.path:
+            self.path.pop()
+            self.numbers.pop()
+
+    def add(self, kind: str, cells: tuple[Cell, ...]) -> None:
+        """Append a block, unless nothing in it can be seen."""
+        if not any(cells):
+            return
+        path = "".join(self.path)
+        innermost = path.rstrip("q")[-1:]
+        lead = self.lead and innermost != ""
+        marker = ""
+        if lead and innermost == "o":
+            marker = f"{self.numbers[len(path.rstrip('q')) - 1]}."
+        self.blocks.append(Block(kind, self.level if kind == "h" else 0, path, lead, marker, cells))
+        self.lead = False
+
+    STEPS: dict[str, Any] = {  # noqa: RUF012 — a constant, read once a token
+        "bullet_list_open": _open, "ordered_list_open": _open, "blockquote_open": _open,
+        "bullet_list_close": _close, "ordered_list_close": _close, "blockquote_close": _close,
+        "list_item_open": _item, "heading_open": _heading, "heading_close": _heading,
+        "inline": _words, "fence": _code, "code_block": _code, "html_block": _html,
+        "thead_open": _thead, "thead_close": _thead, "tr_open": _row, "tr_close": _row,
+    }  # fmt: skip

@@ -1,0 +1,380 @@
+"""What a redline is: its values, its canonical bytes, and the two texts it can be turned back into.
+
+Room: terms (pure). `redline.compare` makes these; `views` shows them; the ledger keeps their digest; an auditor reads
+them back with `from_bytes`. Only what cannot be derived is written down: sections, changes and counts follow from the
+items, so that no record can contradict itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from consentgate.errors import CanonicalError
+from consentgate.terms.canonical import canonical_json, digest, parse_canonical_json
+from consentgate.terms.words import count_words, seen
+
+ALGORITHM = "consentgate-redline/1"
+"""Name of the rules by which the marks are made; another rule gets another number."""
+
+SAME, CHANGED, INSERTED, DELETED, MOVED, LEFT = "same", "changed", "inserted", "deleted", "moved", "left"
+EQUAL, ADDED, REMOVED, OLD_NUMBER, NEW_NUMBER = "=", "+", "-", "<", ">"
+
+_IN_OLD = {SAME, CHANGED, DELETED, LEFT}
+_IN_NEW = {SAME, CHANGED, INSERTED, MOVED}
+_OPS = _IN_OLD | _IN_NEW
+_OLD_PIECES = {EQUAL, REMOVED, OLD_NUMBER}
+_NEW_PIECES = {EQUAL, ADDED, NEW_NUMBER}
+
+
+class Piece(NamedTuple):
+    """A few words with one fate and one formatting.
+
+    Args:
+        op: ``=`` in both, ``+`` added, ``-`` removed, ``<`` the clause's old number, ``>`` its new one.
+        text: as displayed.
+        marks: letters of ``b`` bold, ``i`` italic, ``c`` code, ``s`` struck.
+        href: link target, or empty.
+    """
+
+    op: str
+    text: str
+    marks: str = ""
+    href: str = ""
+
+
+class Cell(NamedTuple):
+    """A cell of a table row (``=``, ``+`` or ``-`` as a whole); any other block has exactly one."""
+
+    op: str
+    pieces: tuple[Piece, ...]
+
+    def text(self, ops: frozenset[str] | set[str]) -> str:
+        """The displayed text of the pieces with these fates."""
+        return "".join(piece.text for piece in self.pieces if piece.op in ops)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One block of the comparison, in reading order.
+
+    Args:
+        op: ``same``, ``changed``, ``inserted``, ``deleted``, ``moved`` (at its new place) or ``left`` (at the old one).
+        kind, level, path, lead: as in `blocks.Block`.
+        old_number, new_number: the number a numbered list shows before it, or empty.
+        cells: its words.
+        source: for ``moved``, the index of the ``left`` item it came from; otherwise -1.
+    """
+
+    op: str
+    kind: str
+    level: int
+    path: str
+    lead: bool
+    old_number: str
+    new_number: str
+    cells: tuple[Cell, ...]
+    source: int = -1
+
+    @property
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces of all cells."""
+        return (piece for cell in self.cells for piece in cell.pieces)
+
+    @property
+    def renumbered(self) -> bool:
+        """Whether the clause is the same but stands under another number."""
+        if self.op not in (SAME, CHANGED, MOVED):
+            return False
+        if self.old_number and self.new_number and self.old_number != self.new_number:
+            return True
+        return any(piece.op in (OLD_NUMBER, NEW_NUMBER) for piece in self.pieces)
+
+    @property
+    def reworded(self) -> bool:
+        """Whether words inside it were added or removed."""
+        return any(cell.op != EQUAL for cell in self.cells) or not all(
+            piece.op in (EQUAL, OLD_NUMBER, NEW_NUMBER) for piece in self.pieces
+        )
+
+    def text(self, *, new: bool = True) -> str:
+        """Its words on one side, without the list's number."""
+        ops, gone = (_NEW_PIECES, REMOVED) if new else (_OLD_PIECES, ADDED)
+        return " | ".join(seen(cell.text(ops)) for cell in self.cells if cell.op != gone)
+
+
+class LinkChange(NamedTuple):
+    """A link whose words stayed and whose target did not.
+
+    Args:
+        item: index of the item it stands in.
+        text: the words of the link.
+        old, new: targets; empty where there was or is no link.
+    """
+
+    item: int
+    text: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One numbered change.
+
+    Args:
+        number: from 1, in reading order.
+        kind: ``inserted``, ``deleted``, ``replaced`` or ``moved``.
+        items: indices of the items it covers; for a move first those at the new place, then those at the old.
+        section: index of the section it stands in.
+        words_added, words_removed: counted in words a reader sees.
+    """
+
+    number: int
+    kind: str
+    items: tuple[int, ...]
+    section: int
+    words_added: int
+    words_removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The items from one heading to the next.
+
+    Args:
+        title: the heading's words (in the new text, else in the old); empty before the first heading.
+        level: of the heading; 0 before the first one.
+        start, stop: range of item indices.
+        changes: numbers of the changes in it.
+    """
+
+    title: str
+    level: int
+    start: int
+    stop: int
+    changes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts: changes, sections that have any, words, moved and renumbered blocks, link targets."""
+
+    changes: int
+    sections: int
+    words_added: int
+    words_removed: int
+    moved: int
+    renumbered: int
+    links: int
+
+
+@dataclass(frozen=True)
+class Redline:
+    """The marked comparison of two texts.
+
+    Args:
+        old_digest, new_digest: of the two canonical texts.
+        items: every block of both texts, in reading order.
+        links: changed link targets.
+        degraded: ``None``, or what was compared more coarsely because of its size: ``words`` (some passages are shown
+            as replaced as a whole), ``blocks`` (only whole blocks were compared), ``plain`` (formatting was not read).
+        algorithm: `ALGORITHM`.
+    """
+
+    old_digest: str
+    new_digest: str
+    items: tuple[Item, ...]
+    links: tuple[LinkChange, ...] = ()
+    degraded: str | None = None
+    algorithm: str = ALGORITHM
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """The numbered changes, in reading order."""
+        return tuple(_changes(self.items, _section_starts(self.items)))
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """Every section, changed or not."""
+        starts = _section_starts(self.items)
+        numbers: list[list[int]] = [[] for _ in starts]
+        for change in self.changes:
+            numbers[change.section].append(change.number)
+        sections = []
+        for index, start in enumerate(starts):
+            stop = starts[index + 1] if index + 1 < len(starts) else len(self.items)
+            item = self.items[start] if start < len(self.items) else None
+            headed = item is not None and item.kind == "h"
+            title = item.text() or item.text(new=False) if item is not None and headed else ""
+            level = item.level if item is not None and headed else 0
+            sections.append(Section(title, level, start, stop, tuple(numbers[index])))
+        return tuple(sections)
+
+    @cached_property
+    def change_of(self) -> dict[int, int]:
+        """Number of the change that an item belongs to, by the item's index."""
+        return {index: change.number for change in self.changes for index in change.items}
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The counts."""
+        return Summary(
+            changes=len(self.changes),
+            sections=sum(1 for section in self.sections if section.changes),
+            words_added=sum(change.words_added for change in self.changes),
+            words_removed=sum(change.words_removed for change in self.changes),
+            moved=sum(1 for item in self.items if item.op == MOVED),
+            renumbered=sum(1 for item in self.items if item.renumbered),
+            links=len(self.links),
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether a reader would see no difference at all: no word, no number, no link target."""
+        return not (self.changes or self.links or self.summary.renumbered)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical bytes: what stands in the record."""
+        return digest(to_bytes(self))
+
+
+def _section_starts(items: tuple[Item, ...]) -> list[int]:
+    starts = [index for index, item in enumerate(items) if item.kind == "h" and item.op != LEFT]
+    return starts if starts and starts[0] == 0 else [0, *starts]
+
+
+def _changes(items: tuple[Item, ...], starts: list[int]) -> Iterator[Change]:
+    runs: list[list[int]] = []
+    section_of: dict[int, int] = {}
+    section = 0
+    for index, item in enumerate(items):
+        while section + 1 < len(starts) and starts[section + 1] <= index:
+            section += 1
+        section_of[index] = section
+        if item.op in (SAME, LEFT) or (item.op == CHANGED and not item.reworded):
+            continue
+        if runs and runs[-1][-1] == index - 1 and _joins(items[index - 1], item):
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    for number, run in enumerate(runs, 1):
+        added, removed = _count(items, run)
+        left = [items[index].source for index in run if items[index].op == MOVED]
+        yield Change(number, _kind(items, run), (*run, *left), section_of[run[0]], added, removed)
+
+
+def _joins(before: Item, item: Item) -> bool:
+    """Whether two neighbouring items are one change: a run, a removal and what replaces it."""
+    if item.op == MOVED:
+        return before.op == MOVED and item.source == before.source + 1
+    if item.op not in (INSERTED, DELETED) or item.kind == "h":
+        return before.kind == "h" and before.op == item.op
+    return before.op == item.op or (before.op, item.op) == (DELETED, INSERTED)
+
+
+def _kind(items: tuple[Item, ...], run: list[int]) -> str:
+    ops = {items[index].op for index in run}
+    if MOVED in ops:
+        return "moved"
+    if CHANGED in ops:
+        fates = {piece.op for index in run for piece in items[index].pieces} & {ADDED, REMOVED}
+        return {ADDED: "inserted", REMOVED: "deleted"}.get("".join(fates), "replaced")
+    return "replaced" if len(ops) == 2 else "inserted" if INSERTED in ops else "deleted"
+
+
+def _count(items: tuple[Item, ...], run: list[int]) -> tuple[int, int]:
+    counts = []
+    for op in (ADDED, REMOVED):
+        texts = (cell.text({op}) for index in run for cell in items[index].cells)
+        counts.append(sum(count_words(text) for text in texts if text))
+    return counts[0], counts[1]
+
+
+def rebuild(redline: Redline) -> tuple[str, str]:
+    """Both visible texts, rebuilt from nothing but the redline.
+
+    Returns:
+        what `redline.visible` says of the old and of the new text.
+    """
+    old = (_line(item.old_number, item.text(new=False)) for item in redline.items if item.op in _IN_OLD)
+    new = (_line(item.new_number, item.text()) for item in redline.items if item.op in _IN_NEW)
+    return "".join(old), "".join(new)
+
+
+def _line(number: str, text: str) -> str:
+    return f"{number} {text}\n" if number else text + "\n"
+
+
+def to_bytes(redline: Redline) -> bytes:
+    """The redline as canonical JSON (RFC 8785, restricted)."""
+    record: dict[str, Any] = {
+        "algorithm": redline.algorithm,
+        "old": redline.old_digest,
+        "new": redline.new_digest,
+        "degraded": redline.degraded,
+        "items": [_write_item(item) for item in redline.items],
+        "links": [list(link) for link in redline.links],
+    }
+    return canonical_json(record)
+
+
+def _write_item(item: Item) -> dict[str, Any]:
+    record: dict[str, Any] = {"op": item.op, "kind": item.kind}
+    cells = []
+    for cell in item.cells:
+        pieces = [[p.op, p.text, p.marks, p.href] if p.href else [p.op, p.text, p.marks] if p.marks else [p.op, p.text]
+                  for p in cell.pieces]  # fmt: skip
+        cells.append([cell.op, pieces])
+    record["cells"] = cells
+    for name in ("level", "path", "lead", "old_number", "new_number"):
+        if value := getattr(item, name):
+            record[name] = value
+    if item.source >= 0:
+        record["source"] = item.source
+    return record
+
+
+def from_bytes(data: bytes) -> Redline:
+    """Read what `to_bytes` wrote.
+
+    Raises:
+        CanonicalError: for bytes that `to_bytes` would not have written.
+    """
+    record = parse_canonical_json(data)
+    try:
+        redline = Redline(
+            old_digest=record["old"],
+            new_digest=record["new"],
+            items=tuple(_read_item(item) for item in record["items"]),
+            links=tuple(LinkChange(*link) for link in record["links"]),
+            degraded=record["degraded"],
+            algorithm=record["algorithm"],
+        )
+        again = to_bytes(redline)
+    except CanonicalError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CanonicalError(f"not a redline: {str(error)[:80]}") from error
+    if again != data:
+        raise CanonicalError("JSON, but not a redline as we write it")
+    return redline
+
+
+def _read_item(record: dict[str, Any]) -> Item:
+    if record["op"] not in _OPS:
+        raise ValueError(f"unknown fate {record['op']!r:.20}")
+    return Item(
+        op=record["op"],
+        kind=record["kind"],
+        level=record.get("level", 0),
+        path=record.get("path", ""),
+        lead=record.get("lead", False),
+        old_number=record.get("old_number", ""),
+        new_number=record.get("new_number", ""),
+        cells=tuple(Cell(op, tuple(Piece(*piece) for piece in pieces)) for op, pieces in record["cells"]),
+        source=record.get("source", -1),
+    )

@@ -1,0 +1,165 @@
+"""The words inside a pair of blocks: from two formatted texts to pieces with a fate.
+
+Room: terms (pure). Called by the redline. Pieces are cut from the texts by offset, so nothing is ever lost or doubled,
+and each keeps the formatting it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from consentgate.terms.align import Work, anchors
+from consentgate.terms.blocks import Cell as Runs
+from consentgate.terms.redline_form import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
+from consentgate.terms.rewording import reword
+from consentgate.terms.words import seen, tokens
+
+
+def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
+    """All words of a cell, with one fate."""
+    return tuple(Piece(fate, *run) for run in runs)
+
+
+def compare_cells(
+    olds: Sequence[Runs], news: Sequence[Runs], labels: tuple[int, int], work: Work
+) -> tuple[tuple[Cell, ...], bool]:
+    """Compare two blocks cell by cell.
+
+    Args:
+        olds, news: their cells.
+        labels: how many characters at the start of either are the number of the clause.
+        work: what may still be computed.
+
+    Returns:
+        the cells with their pieces, and whether a stretch was too large to be compared word by word.
+    """
+    cells = []
+    coarse = False
+    for one, other in _columns(olds, news):
+        if one is None and other is not None:
+            cells.append(Cell(ADDED, whole(other, ADDED)))
+        elif other is None and one is not None:
+            cells.append(Cell(REMOVED, whole(one, REMOVED)))
+        elif one is not None and other is not None:
+            pieces, rough = _compare(one, other, labels, work)
+            coarse = coarse or rough
+            cells.append(Cell(EQUAL, pieces))
+    return tuple(cells), coarse
+
+
+def _columns(olds: Sequence[Runs], news: Sequence[Runs]) -> list[tuple[Runs | None, Runs | None]]:
+    """Which cell became which: by position, or around the cells that say the same where their number changed."""
+    if len(olds) == len(news):
+        return list(zip(olds, news, strict=True))
+    pairs, _ = anchors([_key(cell) for cell in olds], [_key(cell) for cell in news], Work(10_000))
+    columns: list[tuple[Runs | None, Runs | None]] = []
+    for before, after in pairwise([(-1, -1), *pairs, (len(olds), len(news))]):
+        rest_old, rest_new = olds[before[0] + 1 : after[0]], news[before[1] + 1 : after[1]]
+        shared = min(len(rest_old), len(rest_new))
+        columns += zip(rest_old[:shared], rest_new[:shared], strict=True)
+        columns += [(cell, None) for cell in rest_old[shared:]]
+        columns += [(None, cell) for cell in rest_new[shared:]]
+        if after[0] < len(olds):
+            columns.append((olds[after[0]], news[after[1]]))
+    return columns
+
+
+def _key(runs: Runs) -> str:
+    return seen("".join(run.text for run in runs))
+
+
+def _compare(one: Runs, other: Runs, labels: tuple[int, int], work: Work) -> tuple[tuple[Piece, ...], bool]:
+    cut = _Cutter(one, other)
+    cut.number(*labels)
+    if seen(cut.old[labels[0] :]) == seen(cut.new[labels[1] :]):
+        cut.equal(labels[1], len(cut.new))
+        return cut.pieces(), False
+    old_keys, old_ends = tokens(cut.old[labels[0] :])
+    new_keys, new_ends = tokens(cut.new[labels[1] :])
+    edits, coarse = reword(old_keys, new_keys, work)
+    old_at = [labels[0], *(labels[0] + end for end in old_ends)]
+    new_at = [labels[1], *(labels[1] + end for end in new_ends)]
+    for edit in edits:
+        span = (old_at[edit.old_from], old_at[edit.old_to], new_at[edit.new_from], new_at[edit.new_to])
+        if edit.equal:
+            cut.equal_after_edit(span[0], span[2], span[3])
+        else:
+            cut.edit(*span)
+    return cut.pieces(), coarse
+
+
+class _Cutter:
+    """Cuts pieces out of two texts, moving the blank between an edit and what follows to where it reads best."""
+
+    def __init__(self, one: Runs, other: Runs) -> None:
+        self.runs = (one, other)
+        self.old = "".join(run.text for run in one)
+        self.new = "".join(run.text for run in other)
+        self.spans: list[tuple[str, int, int]] = []
+
+    def number(self, old_label: int, new_label: int) -> None:
+        """The number the clause begins with, on either side."""
+        if seen(self.old[:old_label]) == seen(self.new[:new_label]):
+            self.equal(0, new_label)
+            return
+        self._span(OLD_NUMBER, 0, old_label)
+        self._span(NEW_NUMBER, 0, new_label)
+
+    def equal(self, start: int, stop: int) -> None:
+        """Words that stand in both; shown as in the new text."""
+        self._span(EQUAL, start, stop)
+
+    def edit(self, old_start: int, old_stop: int, new_start: int, new_stop: int) -> None:
+        """Words removed and words put in their place."""
+        replaced = old_stop > old_start and new_stop > new_start
+        if replaced and self._blank(self.old, old_start) and self._blank(self.new, new_start):
+            self.equal(new_start, new_start + 1)
+            old_start, new_start = old_start + 1, new_start + 1
+        self._span(REMOVED, old_start, old_stop)
+        self._span(ADDED, new_start, new_stop)
+
+    def equal_after_edit(self, old_start: int, start: int, stop: int) -> None:
+        """Equal words; the blank before them may belong to one side only, or read better before the edit."""
+        before, after = self._blank(self.old, old_start), self._blank(self.new, start)
+        last = self.spans[-1] if self.spans else None
+        if before and not after:
+            self._span(REMOVED, old_start, old_start + 1)
+        elif after and not before:
+            self._span(ADDED, start, start + 1)
+            start += 1
+        elif before and after and last and last[0] in (REMOVED, ADDED):
+            alone = len(self.spans) < 2 or self.spans[-2][0] not in (REMOVED, ADDED)
+            text = self.old if last[0] == REMOVED else self.new
+            if alone and len(self.spans) > 1 and self._blank(text, last[1]):
+                # "word[ more] then" reads better as "word [more ]then".
+                first = start if last[0] == REMOVED else last[1]
+                self.spans[-1:] = [(EQUAL, first, first + 1), (last[0], last[1] + 1, last[2] + 1)]
+                start += 1
+        self.equal(start, stop)
+
+    @staticmethod
+    def _blank(text: str, place: int) -> bool:
+        return place < len(text) and text[place].isspace()
+
+    def _span(self, fate: str, start: int, stop: int) -> None:
+        if start < stop:
+            self.spans.append((fate, start, stop))
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """The spans with their formatting, neighbours of one kind joined."""
+        pieces: list[Piece] = []
+        for fate, start, stop in self.spans:
+            runs = self.runs[0] if fate in (REMOVED, OLD_NUMBER) else self.runs[1]
+            at = 0
+            for run in runs:
+                part = run.text[max(0, start - at) : max(0, stop - at)]
+                at += len(run.text)
+                if not part:
+                    continue
+                last = pieces[-1] if pieces else None
+                if last and (last.op, last.marks, last.href) == (fate, run.marks, run.href):
+                    pieces[-1] = last._replace(text=last.text + part)
+                else:
+                    pieces.append(Piece(fate, part, run.marks, run.href))
+        return tuple(pieces)

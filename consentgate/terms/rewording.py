@@ -1,0 +1,137 @@
+"""Word by word: what changed between two texts that are versions of one another.
+
+Room: terms (pure). Called by the redline; the only importer of diff-match-patch in the whole package.
+diff-match-patch's own time limit is switched off (a limit in seconds gives other marks on a busy machine, and the
+marks are evidence); it is asked only for small stretches, and what it may do in all is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from diff_match_patch import diff_match_patch
+
+from consentgate.terms.align import Pair, Work, anchors
+from consentgate.terms.words import is_dense, is_word
+
+SMALL = 2_500
+"""A stretch of so many cells (old tokens times new tokens) is compared exactly."""
+
+
+_EQUAL, _CHANGED = True, False
+
+
+class Edit(NamedTuple):
+    """Tokens ``old_from:old_to`` became ``new_from:new_to``; equal where `equal` is set."""
+
+    equal: bool
+    old_from: int
+    old_to: int
+    new_from: int
+    new_to: int
+
+
+def reword(old: Sequence[str], new: Sequence[str], work: Work) -> tuple[list[Edit], bool]:
+    """Compare two runs of tokens.
+
+    Args:
+        old, new: what tokens are compared by, from `words.tokens`.
+        work: what may still be computed.
+
+    Returns:
+        the edits in order, equal and changed by turns, made readable; and whether a stretch was too large to be
+        compared and is shown as replaced as a whole.
+    """
+    pairs, gaps = anchors(old, new, work)
+    coarse = False
+    for gap in gaps:
+        cells = (gap[1] - gap[0]) * (gap[3] - gap[2])
+        if cells <= SMALL and work.spend(cells):
+            pairs += _exact(old, new, gap)
+        else:
+            coarse = True
+    pairs.sort()
+    return _readable(_edits(pairs, len(old), len(new)), old, new), coarse
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Any:
+    engine = diff_match_patch()
+    engine.Diff_Timeout = 0
+    return engine
+
+
+def _exact(old: Sequence[str], new: Sequence[str], gap: tuple[int, int, int, int]) -> list[Pair]:
+    """The shortest edit of one small stretch: each distinct token becomes one character."""
+    letters: dict[str, str] = {}
+    one, other = (
+        # Private-use characters: diff-match-patch sees characters only, and none of these means anything to it.
+        "".join(letters.setdefault(token, chr(0xF0000 + len(letters))) for token in part)
+        for part in (old[gap[0] : gap[1]], new[gap[2] : gap[3]])
+    )
+    at_old, at_new = gap[0], gap[2]
+    pairs = []
+    for operation, part in _engine().diff_main(one, other, checklines=False):
+        if operation == 0:
+            pairs += [(at_old + step, at_new + step) for step in range(len(part))]
+        if operation <= 0:
+            at_old += len(part)
+        if operation >= 0:
+            at_new += len(part)
+    return pairs
+
+
+def _edits(pairs: Sequence[Pair], old_length: int, new_length: int) -> list[Edit]:
+    edits: list[Edit] = []
+    equal_old = equal_new = at_old = at_new = 0
+    for one, other in [*pairs, (old_length, new_length)]:
+        if one != at_old or other != at_new:
+            if at_old > equal_old:
+                edits.append(Edit(_EQUAL, equal_old, at_old, equal_new, at_new))
+            edits.append(Edit(_CHANGED, at_old, one, at_new, other))
+            equal_old, equal_new = one, other
+        at_old, at_new = one + 1, other + 1
+    if old_length > equal_old:
+        edits.append(Edit(_EQUAL, equal_old, old_length, equal_new, new_length))
+    return edits
+
+
+def _readable(edits: list[Edit], old: Sequence[str], new: Sequence[str]) -> list[Edit]:
+    """Take short equal stretches between two edits into one edit: confetti is correct and cannot be read."""
+    changed = True
+    while changed and len(edits) > 2:
+        changed = False
+        merged: list[Edit] = [edits[0]]
+        for number in range(1, len(edits)):
+            edit = edits[number]
+            after = edits[number + 1] if number + 1 < len(edits) else None
+            if edit.equal and after and not merged[-1].equal and _trifling(merged[-1], edit, after, old, new):
+                merged[-1] = merged[-1]._replace(old_to=edit.old_to, new_to=edit.new_to)
+                changed = True
+            elif merged and not edit.equal and not merged[-1].equal:
+                merged[-1] = merged[-1]._replace(old_to=edit.old_to, new_to=edit.new_to)
+            else:
+                merged.append(edit)
+        edits = merged
+    return edits
+
+
+def _trifling(before: Edit, equal: Edit, after: Edit, old: Sequence[str], new: Sequence[str]) -> bool:
+    kept = new[equal.new_from : equal.new_to]
+    size = sum(map(len, kept))
+    words = sum(map(is_word, kept))
+    if words and is_dense("".join(kept)):
+        words = (size + 1) // 2
+    if words <= 1:
+        return True
+    around = min(_size(before, old, new), _size(after, old, new))
+    return words <= 3 and size <= around
+
+
+def _size(edit: Edit, old: Sequence[str], new: Sequence[str]) -> int:
+    return max(
+        sum(map(len, old[edit.old_from : edit.old_to])),
+        sum(map(len, new[edit.new_from : edit.new_to])),
+    )

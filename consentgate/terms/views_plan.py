@@ -1,0 +1,172 @@
+"""What a view of the redline says before it says how: the interface's words, what is folded, the list of changes.
+
+Room: terms (pure; standard library only). Called by `views` and `views_text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from consentgate.terms.redline_form import ADDED, MOVED, REMOVED, SAME, Item, Redline
+
+View = Literal["inline", "side-by-side", "changes", "full"]
+
+
+def _unchanged(count: int) -> str:
+    return "1 unchanged paragraph" if count == 1 else f"{count} unchanged paragraphs"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The interface's words, in the reader's language; English by default.
+
+    Args:
+        inserted, deleted: said before a passage to those who cannot see the marking.
+        end: said after it.
+        before, after: the two columns of the side-by-side view.
+        moved_here, moved_away: with ``{section}``.
+        renumbered: said before an old number that another one follows.
+        links: heading of the list of changed link targets.
+        link_changed, link_added, link_removed: with ``{text}``, ``{old}``, ``{new}``.
+        beginning: stands for the section before the first heading.
+        nothing: when no reader would see a difference.
+        kinds: names of the kinds of change, by kind.
+        unchanged: a line for n unchanged paragraphs.
+    """
+
+    inserted: str = "inserted"
+    deleted: str = "deleted"
+    end: str = "end"
+    before: str = "Before"
+    after: str = "After"
+    moved_here: str = "Moved here from “{section}”"
+    moved_away: str = "Moved to “{section}”"
+    renumbered: str = "renumbered from"
+    links: str = "Changed link targets"
+    link_changed: str = "“{text}” now leads to {new} instead of {old}"
+    link_added: str = "“{text}” now leads to {new}"
+    link_removed: str = "“{text}” no longer leads to {old}"
+    beginning: str = "Beginning of the text"
+    nothing: str = "No readable change"
+    kinds: tuple[tuple[str, str], ...] = (
+        ("inserted", "Added"), ("deleted", "Removed"), ("replaced", "Changed"), ("moved", "Moved"),
+    )  # fmt: skip
+    unchanged: Callable[[int], str] = _unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of items that is shown, or folded away because nothing in it changed."""
+
+    start: int
+    stop: int
+    folded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """One line of the list of changes.
+
+    Args:
+        number: of the change.
+        anchor: id of its place in the HTML views.
+        kind: ``inserted``, ``deleted``, ``replaced``, ``moved``.
+        section: title, or empty before the first heading.
+        removed, added: the first words of what went and what came; empty where nothing did.
+        words_added, words_removed: counts.
+    """
+
+    number: int
+    anchor: str
+    kind: str
+    section: str
+    removed: str
+    added: str
+    words_added: int
+    words_removed: int
+
+
+def anchor(number: int) -> str:
+    """The id of a change in the HTML views."""
+    return f"change-{number}"
+
+
+def spans(redline: Redline, context: int) -> list[Span]:
+    """Which items to show: the changed ones, `context` items around each, and the headings they stand under."""
+    items = redline.items
+    shown = [False] * len(items)
+    for index, item in enumerate(items):
+        if item.op != SAME or item.renumbered:
+            for near in range(max(0, index - context), min(len(items), index + context + 1)):
+                shown[near] = True
+    for section in redline.sections:
+        if section.level and any(shown[section.start : section.stop]):
+            shown[section.start] = True
+    result: list[Span] = []
+    for index, show in enumerate(shown):
+        if result and result[-1].folded is not show:
+            result[-1] = Span(result[-1].start, index + 1, not show)
+        else:
+            result.append(Span(index, index + 1, not show))
+    # Folding a single paragraph saves nothing and costs the reader a click.
+    lone = [Span(s.start, s.stop, folded=s.folded and s.stop - s.start > 1) for s in result]
+    return _joined(lone)
+
+
+def _joined(parts: list[Span]) -> list[Span]:
+    result: list[Span] = []
+    for part in parts:
+        if result and result[-1].folded == part.folded:
+            result[-1] = Span(result[-1].start, part.stop, part.folded)
+        else:
+            result.append(part)
+    return result
+
+
+def to_list_of_changes(redline: Redline, *, excerpt: int = 120) -> list[ChangeLine]:
+    """One line for each change, with the first words of what went and what came."""
+    lines = []
+    for change in redline.changes:
+        items = [redline.items[index] for index in change.items]
+        lines.append(
+            ChangeLine(
+                number=change.number,
+                anchor=anchor(change.number),
+                kind=change.kind,
+                section=redline.sections[change.section].title,
+                removed=_excerpt(items, REMOVED, excerpt),
+                added=_excerpt(items, ADDED, excerpt)
+                or (_moved_words(items, excerpt) if change.kind == "moved" else ""),
+                words_added=change.words_added,
+                words_removed=change.words_removed,
+            )
+        )
+    return lines
+
+
+def _excerpt(items: list[Item], op: str, length: int) -> str:
+    parts: list[str] = []
+    for item in items:
+        run = ""
+        for piece in item.pieces:
+            if piece.op == op:
+                run += piece.text
+            elif run.strip():
+                parts.append(run.strip())
+                run = ""
+        if run.strip():
+            parts.append(run.strip())
+        if sum(map(len, parts)) > length:
+            break
+    return _cut(" … ".join(parts), length)
+
+
+def _moved_words(items: list[Item], length: int) -> str:
+    return _cut(" ".join(item.text() for item in items if item.op == MOVED), length)
+
+
+def _cut(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

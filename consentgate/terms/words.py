@@ -1,0 +1,113 @@
+"""Words as a reader sees them: how a text falls into tokens, and when two tokens read the same.
+
+Room: terms (pure). Called by the redline. A token is a word or a sign together with the blank *before* it, so that
+appending a comma never touches the word it follows. Scripts written without spaces (Chinese, Japanese, Thai, Lao,
+Khmer, Burmese) fall into characters with their combining marks; all others into words.
+
+Two tokens read the same when they differ only in what nobody sees: kinds of blank, and characters without width.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+
+_CJK = re.sub(
+    r"\s+",
+    "",
+    r"""\u2e80-\u2fdf \u3005-\u3007 \u3021-\u3029 \u3031-\u3035 \u303b \u3040-\u30fa \u30fc-\u30ff \u3100-\u312f
+    \u31a0-\u31ff \u3400-\u4dbf \u4e00-\u9fff \uf900-\ufaff \uff66-\uff9f \U00020000-\U0003ffff""",
+)
+_SOUTH_EAST = (
+    r"\u0e01-\u0e2e\u0e30-\u0e3a\u0e40-\u0e4e\u0e81-\u0eba\u0ebc-\u0ecd\u1000-\u103f\u1050-\u109f\u1780-\u17d3"
+)
+_SOUTH_EAST_MARKS = re.sub(
+    r"\s+",
+    "",
+    r"""\u0e31 \u0e33-\u0e3a \u0e45 \u0e47-\u0e4e \u0eb1 \u0eb3-\u0ebc \u0ec8-\u0ecd \u102b-\u103e \u1056-\u1059
+    \u105e-\u1060 \u1062-\u1064 \u1067-\u106d \u1071-\u1074 \u1082-\u108d \u17b4-\u17d3""",
+)
+_SIGNS = re.sub(
+    r"\s+",
+    "",
+    r"""!-/ :-@ \[-^ ` {-~ \xa1-\xa9 \xab-\xb1 \xb4 \xb6-\xb8 \xbb-\xbf \xd7 \xf7 \u037e \u0387 \u055a-\u055f
+    \u0589 \u058a \u05be \u05c0 \u05c3 \u060c \u061b \u061f \u066a-\u066d \u06d4 \u0964 \u0965 \u0e2f \u0e5a \u0e5b \u104a-\u104f
+    \u1361-\u1368 \u17d4-\u17da \u2010-\u2027 \u2030-\u205e \u20a0-\u20cf \u2100-\u2bff \u2e00-\u2e7f \u3001-\u3004
+    \u3008-\u3020 \u3030 \u303d \u30fb \uff01-\uff0f \uff1a-\uff20 \uff3b-\uff40 \uff5b-\uff65""",
+)
+_BLANKS = r"\s\xa0\u2000-\u200a\u202f\u205f\u3000"
+_UNSEEN = r"\xad\u200b\u200e\u200f\u2060\ufeff"
+
+_LETTER = f"[^{_BLANKS}{_SIGNS}{_CJK}{_SOUTH_EAST}]"
+_TOKEN = re.compile(
+    f"[{_BLANKS}{_UNSEEN}]*(?:{_LETTER}+(?:['’.,@‐‑-]{_LETTER}+)*"
+    f"|[{_SOUTH_EAST}][{_SOUTH_EAST_MARKS}]*|[^{_BLANKS}])[{_UNSEEN}]*"
+)
+_UNSEEN_RUN = re.compile(f"[{_UNSEEN}]+")
+_BLANK_RUN = re.compile(f"[{_BLANKS}]+")
+_DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
+_AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
+_CJK_START = re.compile(f"[{_CJK}]")
+_ODD = re.compile(f"[^\\S ]|[\xa0\u2000-\u200a\u202f\u205f\u3000{_UNSEEN}{_CJK}]|  ")
+_WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
+_DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+
+
+def seen(text: str) -> str:
+    """A text as it is seen: one blank for each run of blanks, nothing without width, no blank at either end.
+
+    A blank between two Chinese or Japanese characters is dropped: it is where the author wrapped a line.
+    """
+    if _PLAIN.fullmatch(text) and "  " not in text:
+        return text.strip(" ")
+    text = _BLANK_RUN.sub(" ", _UNSEEN_RUN.sub("", text)).strip(" ")
+    return _DENSE_GAP.sub("", text)
+
+
+def tokens(text: str) -> tuple[list[str], list[int]]:
+    """Cut a text into tokens.
+
+    The first token is compared as if a blank stood before it, so that it reads the same wherever it lands.
+
+    Returns:
+        what each token is compared by, and the offset in `text` at which each token ends.
+    """
+    raw = _TOKEN.findall(text)
+    if not raw:
+        return [], []
+    ends = list(accumulate(map(len, raw)))
+    ends[-1] = len(text)
+    keys = _normal(raw) if _ODD.search(text) else raw
+    if not keys[0].startswith(" "):
+        keys[0] = " " + keys[0]
+    return keys, ends
+
+
+def _normal(raw: list[str]) -> list[str]:
+    keys = []
+    before = ""
+    for token in raw:
+        token = _UNSEEN_RUN.sub("", token)
+        bare = token.lstrip()
+        if len(bare) != len(token) and not (_AFTER_DENSE.match(before) and _CJK_START.match(bare)):
+            keys.append(" " + bare)
+        else:
+            keys.append(bare)
+        before = bare
+    return keys
+
+
+def is_word(key: str) -> bool:
+    """Whether a token holds a letter, digit or ideograph, and is not a lone sign."""
+    return _WORD.search(key) is not None
+
+
+def count_words(text: str) -> int:
+    """How many words a text has (ideographs and Thai characters count one each)."""
+    return sum(map(is_word, tokens(text)[0]))
+
+
+def is_dense(text: str) -> bool:
+    """Whether a text holds characters of a script that is written without spaces."""
+    return not text.isascii() and _DENSE.search(text) is not None
