@@ -13,12 +13,12 @@ Whoever keeps a checkpoint can prove later that history was not rewritten. Sourc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consentgate.errors import VerificationError
 from consentgate.evidence.encoding import format_base64, parse_decimal, parse_hash
-from consentgate.evidence.note import ED25519, Note, Signature, Signer, Verifier, open_note, sign_note
+from consentgate.evidence.note import ED25519, Note, Signature, Signer, Verifier, open_note, parse_note, sign_note
 from consentgate.evidence.tlog import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 
 _CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
@@ -122,3 +122,44 @@ def open_checkpoint(data: bytes, verifiers: Iterable[Verifier], *, origin: str |
         f"the checkpoint of {checkpoint.origin} is signed by {note.signatures[0].name}, not by the ledger itself",
         hint="the key of a ledger has the ledger's origin as its name",
     )
+
+
+def open_with_keys(
+    data: bytes, inside: Sequence[Verifier], verifiers: Iterable[Verifier] | None
+) -> tuple[SignedCheckpoint, bool]:
+    """Check a checkpoint that came in one file with the keys that are said to have signed it.
+
+    The keys in the file prove nothing by themselves: whoever made the file chose them. They are checked all the same,
+    each against the one signature at its place, so that neither a key nor a signature in the file is ornament.
+
+    Args:
+        data: the signed note.
+        inside: the keys in the file, in the order of the signatures.
+        verifiers: the keys the reader trusts, or ``None`` if there are none to compare with.
+
+    Returns:
+        The checkpoint, and whether it was checked with the reader's own keys.
+
+    Raises:
+        VerificationError: a key without its signature, a signature without its key, or a wrong one.
+    """
+    signatures = parse_note(data).unverified
+    keys = [(verifier.name, verifier.id) for verifier in inside]
+    if keys != [(signature.name, signature.key_id) for signature in signatures] or len(set(keys)) != len(keys):
+        raise VerificationError("the keys in the file are not those that signed its checkpoint, one by one")
+    opened = open_checkpoint(data, inside)
+    return (opened, False) if verifiers is None else (open_checkpoint(data, verifiers), True)
+
+
+def keep_signatures(data: bytes, keys: Sequence[Verifier]) -> bytes:
+    """Return the note with only the signatures of these keys, in their order. It stays as valid as it was.
+
+    Raises:
+        VerificationError: one of them has not signed it.
+    """
+    note = parse_note(data)
+    found = {(signature.name, signature.key_id): signature for signature in note.unverified}
+    missing = [key.label for key in keys if (key.name, key.id) not in found]
+    if missing or not keys:
+        raise VerificationError(f"the checkpoint is not signed by {', '.join(missing) or 'any key'}")
+    return Note(note.text, tuple(found[key.name, key.id] for key in keys)).format()

@@ -13,6 +13,7 @@ are kept apart from the ledger and can be deleted, one field at a time; proofs a
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ MAX_VALUE_BYTES = 4_096
 """Longest value, in UTF-8."""
 
 _DOMAIN = b"consentgate/commit/v1\0"
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -66,8 +68,14 @@ def commit(salt: bytes, name: str, value: str) -> str:
     """
     if len(salt) != SALT_BYTES or not _NAME.fullmatch(name):
         raise ValueError(f"a commitment needs {SALT_BYTES} bytes of salt and a field name, not {name[:40]!r}")
-    message = canonical_json([name, value])
-    if len(value.encode()) > MAX_VALUE_BYTES:
+    try:
+        size, message = (
+            len(value.encode()),
+            f'["{name}",{_quote(value)}]'.encode(),
+        )  # which is RFC 8785 of [name, value]
+    except UnicodeEncodeError as error:
+        raise CanonicalError(f"the value of {name} has a lone surrogate", field=name) from error
+    if size > MAX_VALUE_BYTES:
         raise CanonicalError(f"the value of {name} is longer than {MAX_VALUE_BYTES:,} bytes", field=name)
     return format_base64url(hmac.digest(salt, _DOMAIN + message, "sha256"))
 

@@ -308,9 +308,23 @@ def check_inclusion(proof: Sequence[bytes], size: int, tree_root: bytes, index: 
     Raises:
         VerificationError: it has not, or the proof has a hash too many or too few.
     """
+    _require_hashes([tree_root])
+    if inclusion_root(proof, size, index, leaf) != tree_root:
+        raise VerificationError(f"entry {index} is not in the tree this proof was given for", index=index, size=size)
+
+
+def inclusion_root(proof: Sequence[bytes], size: int, index: int, leaf: bytes) -> bytes:
+    """Root of the tree in which this proof would be right. It proves nothing until compared with a signed root.
+
+    Args:
+        proof: as in `check_inclusion`, and so the other arguments.
+
+    Raises:
+        VerificationError: there is no such leaf in a tree of this size, or the proof has a hash too many or too few.
+    """
     if not 0 <= index < size <= MAX_SIZE:
         raise VerificationError(f"entry {index} cannot be in a ledger of {size} entries", index=index, size=size)
-    _require_hashes([*proof, tree_root, leaf])
+    _require_hashes([*proof, leaf])
     # `here` and `last` are the index of our node and of the rightmost node on the level we stand on.
     here, last, result = index, size - 1, leaf
     for sibling in proof:
@@ -326,8 +340,7 @@ def check_inclusion(proof: Sequence[bytes], size: int, tree_root: bytes, index: 
         here, last = here >> 1, last >> 1
     if last != 0:
         raise VerificationError("the inclusion proof has fewer hashes than the tree has levels", index=index)
-    if result != tree_root:
-        raise VerificationError(f"entry {index} is not in the tree this proof was given for", index=index, size=size)
+    return result
 
 
 def check_consistency(proof: Sequence[bytes], old: int, old_root: bytes, new: int, new_root: bytes) -> None:

@@ -1,0 +1,366 @@
+"""The export of a ledger as a file: one JSON line for each entry, closed by the checkpoint and a digest.
+
+Room: evidence (pure). Written, line by line, by the export service; verified by anybody, in one pass and in constant
+memory. Format ``consentgate-ledger/1``, each line in canonical JSON::
+
+    {"filter":{},"format":"consentgate-ledger/1","mode":"complete","openings":true,"origin":…,"proofs":false,…}
+    {"i":0,"leaf":"{\\"at\\":…}","open":{"subject":["salt","value"]}}
+    {"i":1,"leaf":"{\\"at\\":…}","open":null}
+    {"checkpoint":"example.com/terms\\n2\\n…","digest":"…","entries":2}
+
+A *complete* file has every entry, so whoever reads it computes the root himself and compares it with the signed one.
+A *selection* has some entries. With ``proofs`` each brings its inclusion proof, and is then as good as a receipt; but
+no signature says that the selection has all it should have.
+
+The digest is over all bytes before the last line: it finds damage. Forgery is found by the checkpoint's signature.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Literal, Protocol
+
+from consentgate.errors import CanonicalError, VerificationError
+from consentgate.evidence.account import Account, Summary
+from consentgate.evidence.checkpoint import SignedCheckpoint, open_with_keys
+from consentgate.evidence.commitments import check_openings, openings_from_record
+from consentgate.evidence.encoding import format_base64, parse_hash, parse_utf8
+from consentgate.evidence.entry import decode
+from consentgate.evidence.note import Verifier
+from consentgate.evidence.tlog import MAX_SIZE, RightEdge, inclusion_root, leaf_hash
+from consentgate.terms.canonical import canonical_json, parse_canonical_json
+
+FORMAT = "consentgate-ledger/1"
+MAX_LINE_BYTES = 4_000_000
+"""Longest line: an entry and openings of the largest size, escaped, stay below."""
+
+Mode = Literal["complete", "selection"]
+
+_START = re.compile(r'\{"i":(0|[1-9][0-9]{0,18}),"leaf":')
+_TRAILER = b'{"checkpoint":'
+_TIGHT = (",", ":")
+_quote = json.JSONEncoder(ensure_ascii=False).encode
+_decode_at = json.JSONDecoder().raw_decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHeader:
+    """First line of the file.
+
+    Args:
+        origin: name of the ledger.
+        size: entries the ledger had when the export began; the closing checkpoint is for this size.
+        keys: the public keys whose signatures the closing checkpoint has, in this order.
+        mode: ``complete`` or ``selection``.
+        openings: whether personal fields are opened where they still can be. If not, none is.
+        proofs: whether each entry has its inclusion proof; only in a selection.
+        filter: how the selection was made, for people; nothing proves it.
+    """
+
+    origin: str
+    size: int
+    keys: tuple[Verifier, ...]
+    mode: Mode = "complete"
+    openings: bool = True
+    proofs: bool = False
+    filter: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedLedger:
+    """What a ledger file proves.
+
+    Args:
+        header: its first line.
+        entries: how many it has.
+        checkpoint: the closing checkpoint, with the signatures that were verified.
+        trusted: whether the caller's own keys were used, as in a receipt.
+        summary: what the entries add up to; ``None`` where only the root was checked.
+    """
+
+    header: LedgerHeader
+    entries: int
+    checkpoint: SignedCheckpoint
+    trusted: bool
+    summary: Summary | None
+
+
+class ByteStream(Protocol):
+    """What is read: a file opened as ``rb``, or anything with its two methods."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return the next line with its newline, at most *size* bytes."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, empty at the end."""
+        ...
+
+
+# --- Writing -----------------------------------------------------------------------------------------------------
+
+
+def write_header(header: LedgerHeader) -> bytes:
+    """Write the first line.
+
+    Raises:
+        ValueError: proofs or a filter in a complete file.
+    """
+    if header.mode == "complete" and (header.proofs or header.filter):
+        raise ValueError("a complete file needs no proofs and has no filter")
+    return _line(_header_record(header))
+
+
+def write_entry(index: int, leaf: bytes, openings: str | None, proof: Sequence[bytes] | None = None) -> bytes:
+    """Write the line of one entry.
+
+    Args:
+        index: of the entry.
+        leaf: its bytes.
+        openings: as `consentgate.evidence.commitments.format_openings` wrote them; ``None`` where there are none.
+        proof: inclusion proof for the size in the header, where it announces proofs.
+    """
+    opened = "null" if openings is None or openings == "{}" else openings
+    proven = (
+        "" if proof is None else ',"proof":' + json.dumps([format_base64(item) for item in proof], separators=_TIGHT)
+    )
+    return f'{{"i":{index},"leaf":{_quote(leaf.decode())},"open":{opened}{proven}}}\n'.encode()
+
+
+def write_trailer(checkpoint: bytes, *, entries: int, digest: str) -> bytes:
+    """Write the last line.
+
+    Args:
+        checkpoint: the signed note, with exactly the signatures of the header's keys.
+        entries: how many lines stand between header and trailer.
+        digest: SHA-256 over all bytes before this line, lower-case hexadecimal.
+    """
+    return _line({"checkpoint": checkpoint.decode(), "digest": digest, "entries": entries})
+
+
+def write_ledger(
+    header: LedgerHeader,
+    rows: Iterable[tuple[int, bytes, str | None] | tuple[int, bytes, str | None, Sequence[bytes]]],
+    checkpoint: bytes,
+) -> Iterator[bytes]:
+    """Write a whole file, line by line, counting and digesting on the way.
+
+    Args:
+        header: its first line.
+        rows: arguments of `write_entry`, by rising index.
+        checkpoint: as in `write_trailer`.
+    """
+    line = write_header(header)
+    digest, entries = sha256(line), 0
+    yield line
+    for row in rows:
+        line = write_entry(*row)
+        digest.update(line)
+        entries += 1
+        yield line
+    yield write_trailer(checkpoint, entries=entries, digest=digest.hexdigest())
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return canonical_json(record) + b"\n"
+
+
+def _header_record(header: LedgerHeader) -> dict[str, Any]:
+    return {
+        "filter": dict(header.filter),
+        "format": FORMAT,
+        "mode": header.mode,
+        "openings": header.openings,
+        "origin": header.origin,
+        "proofs": header.proofs,
+        "size": header.size,
+        "vkeys": [str(key) for key in header.keys],
+    }
+
+
+# --- Verifying ---------------------------------------------------------------------------------------------------
+
+
+def verify_ledger(
+    stream: ByteStream, verifiers: Iterable[Verifier] | None = None, *, roots_only: bool = False
+) -> VerifiedLedger:
+    """Check a ledger file, offline, in one pass.
+
+    Memory does not grow with the file, but for 100 bytes for each entry whose openings are gone and not yet accounted
+    for by an ``erase`` entry.
+
+    Args:
+        stream: the file, from its beginning to its end.
+        verifiers: public keys the caller trusts. Without them those in the header are used, see `VerifiedLedger`.
+        roots_only: check digest, root and signature, but neither the form of each entry nor the openings.
+
+    Raises:
+        VerificationError: it is not what it says it is. Nothing of it should then be believed.
+    """
+    line = stream.readline(MAX_LINE_BYTES)
+    header, digest, lines = parse_header(line), sha256(line), 1
+    reader = _EntryReader(header, None if roots_only else Account(complete=header.mode == "complete"))
+    while line := stream.readline(MAX_LINE_BYTES):
+        lines += 1
+        if line.startswith(_TRAILER):
+            break
+        try:
+            reader.take(line)
+        except VerificationError as error:
+            raise VerificationError(f"line {lines}: {error}", line=lines, **error.data) from error
+        digest.update(line)
+    else:
+        raise VerificationError("the file is cut off: its last line must be the checkpoint", line=lines)
+    if stream.read(1):
+        raise VerificationError("there is something after the checkpoint, which must be the last line", line=lines)
+    signed, trusted = _check_trailer(line, digest.hexdigest(), reader, verifiers)
+    summary = None if reader.account is None else reader.account.summary()
+    return VerifiedLedger(header, reader.entries, signed, trusted, summary)
+
+
+def parse_header(line: bytes) -> LedgerHeader:
+    """Read the first line.
+
+    Raises:
+        VerificationError: any other line than `write_header` writes.
+    """
+    record = _record(line, "the first line")
+    match record:
+        case {
+            "filter": dict(chosen),
+            "format": str(),
+            "mode": ("complete" | "selection") as mode,
+            "openings": bool(openings),
+            "origin": str(origin),
+            "proofs": bool(proofs),
+            "size": int(size),
+            "vkeys": [*vkeys],
+        } if all(isinstance(key, str) for key in vkeys) and not isinstance(size, bool) and 0 <= size <= MAX_SIZE:
+            keys = tuple(Verifier.parse(key) for key in vkeys)
+        case _:
+            raise VerificationError(f"not a ledger file: its first line must be the header of {FORMAT}")
+    header = LedgerHeader(
+        origin=origin, size=size, keys=keys, mode=mode, openings=openings, proofs=proofs, filter=chosen
+    )
+    if _header_record(header) != record or (mode == "complete" and (proofs or chosen)):
+        raise VerificationError(f"the header has something that does not belong into {FORMAT}")
+    return header
+
+
+class _EntryReader:
+    """Takes the lines of the entries, one after the other."""
+
+    __slots__ = ("account", "entries", "header", "last", "root", "tree")
+
+    def __init__(self, header: LedgerHeader, account: Account | None) -> None:
+        self.header = header
+        self.account = account
+        self.entries = 0
+        self.last = -1
+        self.tree = RightEdge()
+        # In a selection: the root all proofs so far lead to. It is compared with the signed one at the end.
+        self.root: bytes | None = None
+
+    def take(self, line: bytes) -> None:
+        """Check one line and count it."""
+        header = self.header
+        text = parse_utf8(line, "the line")
+        start = _START.match(text)
+        if not start:
+            raise VerificationError("not an entry")
+        index = int(start[1])
+        leaf_text, at = _string_at(text, start.end())
+        leaf = leaf_text.encode()
+        if header.mode == "complete":
+            if index != self.entries:
+                raise VerificationError(f"entry {self.entries} is missing; this is entry {index}")
+            self.tree.append(leaf_hash(leaf))
+        elif not self.last < index < header.size:
+            raise VerificationError(f"entry {index} after entry {self.last} in a ledger of {header.size}")
+        if header.proofs or self.account is not None:
+            self._check_rest(text, at, index, leaf)
+        self.last = index
+        self.entries += 1
+
+    def _check_rest(self, text: str, at: int, index: int, leaf: bytes) -> None:
+        """Check what follows the leaf: openings, proof, end of line."""
+        record = _record(('{"open":' + text[at + 8 :]).encode(), "the openings")
+        wanted = {"open", "proof"} if self.header.proofs else {"open"}
+        if not text.startswith(',"open":', at) or record.keys() != wanted:
+            raise VerificationError("an entry has an index, a leaf, openings, and a proof if the header says so")
+        if self.header.proofs:
+            self._check_proof(record["proof"], index, leaf)
+        if self.account is None:
+            return
+        if (record["open"] is not None and not self.header.openings) or record["open"] == {}:
+            raise VerificationError("openings where there should be none, or none where there should be some")
+        openings = {} if record["open"] is None else openings_from_record(record["open"])
+        entry = decode(leaf)
+        unopened = check_openings(entry.commitments, openings)
+        self.account.add(entry, opened=len(openings), unopened=unopened if self.header.openings else ())
+
+    def _check_proof(self, proof: Any, index: int, leaf: bytes) -> None:
+        if not isinstance(proof, list) or not all(isinstance(item, str) for item in proof):
+            raise VerificationError("the proof is not a list of hashes")
+        hashes = [parse_hash(item, "a hash in the proof") for item in proof]
+        root = inclusion_root(hashes, self.header.size, index, leaf_hash(leaf))
+        if self.root is not None and root != self.root:
+            raise VerificationError(f"entry {index} is proven for another tree than the entries before it")
+        self.root = root
+
+
+def _check_trailer(
+    line: bytes, digest: str, reader: _EntryReader, verifiers: Iterable[Verifier] | None
+) -> tuple[SignedCheckpoint, bool]:
+    header = reader.header
+    match _record(line, "the last line"):
+        case {"checkpoint": str(note), "digest": str(stated), "entries": int(count), **rest} if not rest:
+            pass
+        case _:
+            raise VerificationError("the last line must have the checkpoint, the digest and the number of entries")
+    if stated != digest:
+        raise VerificationError("the digest in the last line is another: the file was damaged or changed")
+    if count != reader.entries or isinstance(count, bool):
+        raise VerificationError(f"the last line speaks of {count} entries; there are {reader.entries}")
+    signed, trusted = open_with_keys(note.encode(), header.keys, verifiers)
+    head = signed.checkpoint
+    if (head.origin, head.size) != (header.origin, header.size):
+        raise VerificationError(
+            f"the checkpoint is for {head.size} entries of {head.origin}, the file for {header.size} of {header.origin}"
+        )
+    if header.mode == "complete":
+        if reader.entries != head.size:
+            raise VerificationError(f"the ledger has {head.size} entries; the file has only {reader.entries}")
+        root = reader.tree.root()
+    else:
+        root = head.root if reader.root is None else reader.root
+    if root != head.root:
+        raise VerificationError("the entries are not those the ledger signed: they lead to another root")
+    return signed, trusted
+
+
+def _record(line: bytes, what: str) -> dict[str, Any]:
+    if not line.endswith(b"\n"):
+        raise VerificationError(f"{what} is cut off, or longer than {MAX_LINE_BYTES:,} bytes")
+    try:
+        record = parse_canonical_json(line[:-1])
+    except CanonicalError as error:
+        raise VerificationError(f"{what}: {error}") from error
+    if not isinstance(record, dict):
+        raise VerificationError(f"{what} is not a JSON object")
+    return record
+
+
+def _string_at(text: str, at: int) -> tuple[str, int]:
+    """Read the JSON string that begins here, in its canonical spelling; return it and the place after it."""
+    try:
+        value, end = _decode_at(text, at)
+    except (ValueError, RecursionError) as error:
+        raise VerificationError("the leaf is not a JSON string") from error
+    if not isinstance(value, str) or _quote(value) != text[at:end]:
+        raise VerificationError("the leaf is not a canonical JSON string")
+    return value, end
