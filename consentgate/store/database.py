@@ -1,0 +1,248 @@
+"""Open the shelves, read them, and write to them one transaction at a time.
+
+Room: store. Everything here blocks: callers run it in a thread, never in a request's own task. It may not import
+evidence, gate or service.
+
+The parts that differ between databases are behind `Backend`; SQLite's are in `consentgate.store.sqlite`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
+from consentgate.store import meta, sqlite
+from consentgate.store.tables import META, METADATA, SCHEMA_VERSION
+
+T = TypeVar("T")
+
+
+class Backend(Protocol):
+    """What each kind of database brings of its own."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is certain that nothing was ever written to it."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A pooled connection in a read-only transaction."""
+
+    def streaming(self) -> AbstractContextManager[Connection]:
+        """A connection of its own in a read-only transaction."""
+
+    def writing(self, timeout: float) -> AbstractContextManager[Connection]:
+        """The write transaction, committed at the end."""
+
+    def changes(self, connection: Connection) -> int:
+        """A number that grows with each row that a write transaction changes."""
+
+    def tidy(self) -> None:
+        """Housekeeping after a write, outside any transaction; never raises."""
+
+    def scrub(self, timeout: float) -> bool:
+        """Remove what deletions left behind."""
+
+    def close(self, *, inherited: bool = False) -> None:
+        """Close every connection."""
+
+
+class Database:
+    """The shelves, open. Make it with `Database.open`.
+
+    Safe for use from many threads. Not for use on both sides of a fork: open it in each process.
+    """
+
+    def __init__(self, backend: Backend, name: str, lock_timeout: float) -> None:
+        self._backend = backend
+        self._pid = os.getpid()
+        self._closed = False
+        self.name = name
+        self.lock_timeout = lock_timeout
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, lock_timeout: float = 10.0, readers: int = 16) -> Database:
+        """Open a database; a fresh one gets its tables at once.
+
+        Args:
+            url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
+            create: whether to make a file that does not exist.
+            lock_timeout: seconds to wait for another process that writes.
+            readers: most reading connections at a time.
+
+        Raises:
+            ConfigurationError: not a URL we know, or made by a newer consentgate.
+            StoreUnavailableError: it cannot be opened; the hint says what to look at.
+        """
+        parsed = _parse(url)
+        name = parsed.render_as_string(hide_password=True)
+        try:
+            database = cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
+        except OSError as error:
+            raise sqlite.explain(error) from error
+        try:
+            database._prepare(create=create)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _prepare(self, *, create: bool) -> None:
+        """Make the tables of a fresh database; refuse one that a newer consentgate made."""
+        if self._backend.fresh or not self.read(_has_tables):
+            if not create:
+                raise ConfigurationError(f"{self.name} holds no consentgate tables", hint="check the path")
+            # Several workers start at once on a fresh file: the lock lets one make the tables, the others find them.
+            with self.transaction() as connection:
+                if not _has_tables(connection):
+                    METADATA.create_all(connection)
+                    meta.put(connection, meta.SCHEMA, str(SCHEMA_VERSION))
+                    meta.put(connection, meta.GENERATION, "0")
+        found = self.read(lambda connection: meta.get(connection, meta.SCHEMA))
+        if found is None or not found.isdecimal() or int(found) > SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"{self.name} has schema version {found}; this consentgate knows up to {SCHEMA_VERSION}",
+                hint="install the version of consentgate that wrote it, or a newer one",
+            )
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a read-only transaction: one consistent picture, writers are not disturbed.
+
+        Raises:
+            StoreUnavailableError: the database cannot be reached.
+            OverloadedError: all reading connections are busy.
+        """
+        self._check()
+        with _translated(), self._backend.reading() as connection:
+            return work(connection)
+
+    def stream(self, work: Callable[[Connection], Iterable[T]]) -> Iterator[T]:
+        """Yield what `work` yields, on a connection of its own, for exports that take long.
+
+        Closing the iterator closes the connection. While it is open the write-ahead log of SQLite cannot be reused:
+        where the reader is slow (a download), read page by page with `read` instead.
+        """
+        self._check()
+        with _translated(), self._backend.streaming() as connection:
+            yield from work(connection)
+
+    @contextmanager
+    def transaction(self, timeout: float | None = None) -> Iterator[Connection]:
+        """The write transaction: committed at the end of the block, rolled back where it raises.
+
+        Only the `Writer` and set-up use it; while it is open no other thread or process writes.
+
+        Raises:
+            StoreUnavailableError: the lock was not free in time, or the database refused.
+            StoreError: a row would break a constraint.
+        """
+        self._check()
+        with _translated(), self._backend.writing(self.lock_timeout if timeout is None else timeout) as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a write transaction of its own. For set-up; everything else goes through the `Writer`."""
+        with self.transaction() as connection:
+            result = work(connection)
+        self.tidy()
+        return result
+
+    def changes(self, connection: Connection) -> int:
+        """A number that grows with each row that this write transaction changes."""
+        return self._backend.changes(connection)
+
+    def tidy(self) -> None:
+        """Housekeeping after a write: cheap, never raises, never waits."""
+        if not self._closed and self._pid == os.getpid():
+            self._backend.tidy()
+
+    def scrub(self) -> bool:
+        """Make sure that nothing deleted is left on the disk; to be called after an erasure was committed.
+
+        Returns:
+            Whether everything is gone; ``False`` where a long reader still needs an older state: call it again.
+        """
+        self._check()
+        with _translated():
+            return self._backend.scrub(self.lock_timeout)
+
+    def close(self) -> None:
+        """Close every connection. Twice is once."""
+        if not self._closed:
+            self._closed = True
+            self._backend.close(inherited=self._pid != os.getpid())
+
+    def _check(self) -> None:
+        """Refuse to use SQLite's connections of a parent process: both would corrupt each other's locks."""
+        if self._closed:
+            raise StoreUnavailableError("the database is closed", hint="it was used after shut-down")
+        if self._pid != os.getpid():
+            raise StoreUnavailableError(
+                "the database was opened before this process was forked",
+                hint="open it after the fork: start the application in each worker, not while it is being imported",
+            )
+
+
+def _has_tables(connection: Connection) -> bool:
+    return inspect(connection).has_table(META.name)
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "the database URL cannot be read", hint="write sqlite:///consentgate.db (three slashes, then the path)"
+        ) from error
+
+
+def _backend(url: URL, *, create: bool, readers: int) -> Backend:
+    kind = url.get_backend_name()
+    if kind == "postgresql":
+        raise ConfigurationError(
+            "PostgreSQL comes with the postgres extra", hint="use sqlite:///consentgate.db for now"
+        )
+    if kind != "sqlite" or url.get_driver_name() not in ("pysqlite", ""):
+        raise ConfigurationError(
+            f"consentgate keeps its records in SQLite or PostgreSQL, not in {url.drivername}",
+            hint="write sqlite:///consentgate.db; the driver is chosen for you",
+        )
+    if url.query or url.host or url.username:
+        raise ConfigurationError(
+            "an SQLite URL is only a path", hint="write sqlite:///relative.db or sqlite:////abs.db"
+        )
+    if url.database in (None, "", ":memory:"):
+        return sqlite.SqliteMemory()
+    return sqlite.SqliteFile(Path(str(url.database)), create=create, readers=readers)
+
+
+def explained(error: Exception) -> Exception:
+    """An error of database or driver as one of ours; any other as it is. A statement's values are never in it."""
+    if isinstance(error, IntegrityError):
+        message = f"a row would break a rule of the database ({error.orig})"
+        return StoreError(message, hint="what it names is there already, or is not there at all")
+    if isinstance(error, PoolTimeoutError):
+        return OverloadedError("all reading connections are busy", hint="try again in a moment")
+    if isinstance(error, SQLAlchemyError):
+        return sqlite.explain(getattr(error, "orig", None) or error)
+    return sqlite.explain(error) if isinstance(error, sqlite3.Error) else error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        ours = explained(error)
+        if ours is error:
+            raise
+        raise ours from error

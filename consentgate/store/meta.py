@@ -1,0 +1,53 @@
+"""A few single values of the database, and the counter that grows with each publication.
+
+Room: store; called by the service. The values are text; what they mean is the service's business, except for the
+schema version, which `consentgate.store.database` checks.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, literal_column, select, update
+
+from consentgate.store.statements import Prepared, upsert
+from consentgate.store.tables import META
+
+SCHEMA = "schema_version"
+GENERATION = "generation"
+
+_GENERATION = Prepared(lambda _: select(META.c.value).where(META.c.key == literal_column(f"'{GENERATION}'")), ())
+
+
+def get(connection: Connection, key: str) -> str | None:
+    """The value under a key, or ``None``."""
+    return connection.scalar(select(META.c.value).where(META.c.key == key))
+
+
+def put(connection: Connection, key: str, value: str) -> None:
+    """Write a value, whether or not there was one."""
+    statement = upsert(META, connection.dialect.name).values(key=key, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def put_new(connection: Connection, key: str, value: str) -> str:
+    """Write a value unless there is one; return the one that is there now. For what is chosen once (origin, pepper)."""
+    connection.execute(upsert(META, connection.dialect.name).values(key=key, value=value).on_conflict_do_nothing())
+    kept = get(connection, key)
+    return value if kept is None else kept
+
+
+def everything(connection: Connection) -> dict[str, str]:
+    """All values by key."""
+    return dict(connection.execute(select(META.c.key, META.c.value)).tuples().all())
+
+
+def generation(connection: Connection) -> int:
+    """How often something was published."""
+    return int(_GENERATION.run(connection).scalar() or 0)
+
+
+def bump_generation(connection: Connection) -> int:
+    """Count one publication; return the new value. Within the transaction that publishes."""
+    found = connection.scalar(select(META.c.value).where(META.c.key == GENERATION).with_for_update())
+    value = int(found or 0) + 1
+    connection.execute(update(META).where(META.c.key == GENERATION).values(value=str(value)))
+    return value

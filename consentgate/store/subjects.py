@@ -1,0 +1,200 @@
+"""Everything personal: the openings of entries, and what a subject decided. The only rows that are ever deleted.
+
+Room: store; called by the service. Subjects are known here by a keyed tag alone (16 bytes); who stands behind a tag
+is in the openings, and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, select, union_all, update
+
+from consentgate.store.statements import Prepared, chunks, insert_into
+from consentgate.store.tables import OPENING
+
+
+class OpeningRow(NamedTuple):
+    """The opening of one entry.
+
+    Args:
+        ref: the entry's ref.
+        subject_tag: keyed hash of the subject, for look-ups; ``None`` where an entry is about nobody.
+        subject_kind: user, visitor or service.
+        linked_tag: of a link: the visitor whose decisions count for ``subject_tag``.
+        policy, serial, act: what was decided; ``None`` for entries that are not decisions.
+        at, expires: instants.
+        openings: JSON of salts and values.
+    """
+
+    ref: bytes
+    subject_tag: bytes | None
+    subject_kind: str | None
+    linked_tag: bytes | None
+    policy: str | None
+    serial: int | None
+    act: str | None
+    at: int
+    expires: int | None
+    openings: str
+
+
+class DecisionRow(NamedTuple):
+    """What a subject decided, without anything else that is personal."""
+
+    policy: str
+    serial: int
+    act: str
+    at: int
+    expires: int | None
+    ref: bytes
+
+
+_INSERT_OPENING = insert_into(OPENING)
+_DECISION = (
+    OPENING.c.policy,
+    OPENING.c.serial,
+    OPENING.c.act,
+    OPENING.c.at,
+    OPENING.c.expires,
+    OPENING.c.ref,
+)
+_LINK = OPENING.alias("link")
+_DECISIONS = Prepared(
+    lambda _: union_all(
+        select(*_DECISION).where(OPENING.c.subject_tag == bindparam("tag"), OPENING.c.serial.is_not(None)),
+        select(*_DECISION)
+        .select_from(_LINK.join(OPENING, OPENING.c.subject_tag == _LINK.c.linked_tag))
+        .where(
+            _LINK.c.subject_tag == bindparam("tag"),
+            _LINK.c.linked_tag.is_not(None),
+            OPENING.c.serial.is_not(None),
+            OPENING.c.at <= _LINK.c.at,
+        ),
+    ),
+    ("tag",),
+)
+
+
+def insert_openings(connection: Connection, rows: Sequence[OpeningRow]) -> None:
+    """Keep openings, in the same transaction as their entries."""
+    _INSERT_OPENING.many(connection, rows)
+
+
+def opening_by_ref(connection: Connection, ref: bytes) -> OpeningRow | None:
+    """The opening of an entry, or ``None`` where it was erased or never was."""
+    return openings_by_refs(connection, (ref,)).get(ref)
+
+
+def openings_by_refs(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, OpeningRow]:
+    """The openings of these entries, by ref; erased ones are missing."""
+    found: dict[bytes, OpeningRow] = {}
+    for some in chunks(refs):
+        rows = connection.execute(select(OPENING).where(OPENING.c.ref.in_(some)))
+        found.update((row.ref, OpeningRow._make(row)) for row in rows)
+    return found
+
+
+def openings_of(connection: Connection, subject_tag: bytes) -> list[OpeningRow]:
+    """Every opening of a subject, oldest first."""
+    statement = select(OPENING).where(OPENING.c.subject_tag == subject_tag).order_by(OPENING.c.at, OPENING.c.ref)
+    return [OpeningRow._make(row) for row in connection.execute(statement)]
+
+
+def openings_before(connection: Connection, policy: str, before: int, limit: int) -> list[OpeningRow]:
+    """Openings of a policy's decisions made before an instant, oldest first: candidates of a purge."""
+    statement = (
+        select(OPENING)
+        .where(OPENING.c.policy == policy, OPENING.c.at < before)
+        .order_by(OPENING.c.at, OPENING.c.ref)
+        .limit(limit)
+    )
+    return [OpeningRow._make(row) for row in connection.execute(statement)]
+
+
+def replace_openings(connection: Connection, ref: bytes, openings: str) -> bool:
+    """Write other openings for an entry, to erase a single field; whether there was a row.
+
+    Call `Database.scrub` after the commit.
+    """
+    result = connection.execute(update(OPENING).where(OPENING.c.ref == ref).values(openings=openings))
+    return result.rowcount == 1
+
+
+def delete_openings(connection: Connection, refs: Iterable[bytes]) -> int:
+    """Erase these openings; how many there were. Call `Database.scrub` after the commit."""
+    gone = 0
+    for some in chunks(refs):
+        gone += connection.execute(delete(OPENING).where(OPENING.c.ref.in_(some))).rowcount
+    return gone
+
+
+def decisions_of(connection: Connection, subject_tag: bytes) -> list[DecisionRow]:
+    """Every decision that counts for a subject, in any order: the gate's one indexed query.
+
+    Their own, and those of a visitor that was linked to them, made up to the link.
+    """
+    return [DecisionRow._make(row) for row in _DECISIONS.run(connection, subject_tag)]
+
+
+def linked_to(connection: Connection, visitor_tag: bytes) -> bytes | None:
+    """The tag of the subject a visitor was linked to, or ``None``."""
+    return connection.scalar(select(OPENING.c.subject_tag).where(OPENING.c.linked_tag == visitor_tag).limit(1))
+
+
+def accepted_at(
+    connection: Connection, subject_tag: bytes, policy: str, at: int, acts: Sequence[str] = ()
+) -> DecisionRow | None:
+    """The last decision of a subject about a policy, made at or before an instant, or ``None``.
+
+    Args:
+        connection: in a transaction.
+        subject_tag: whose.
+        policy: slug.
+        at: instant.
+        acts: only these; empty means any, so that the caller sees a withdrawal that came after an acceptance.
+    """
+    statement = (
+        select(*_DECISION)
+        .where(
+            OPENING.c.subject_tag == subject_tag,
+            OPENING.c.policy == policy,
+            OPENING.c.at <= at,
+            OPENING.c.serial.is_not(None),
+        )
+        .order_by(OPENING.c.at.desc(), OPENING.c.ref.desc())
+        .limit(1)
+    )
+    if acts:
+        statement = statement.where(OPENING.c.act.in_(acts))
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else DecisionRow._make(row)
+
+
+def count_by_serial(connection: Connection) -> dict[tuple[int, str], int]:
+    """How many decisions there are, by version serial and act. Reads one index from end to end."""
+    statement = (
+        select(OPENING.c.serial, OPENING.c.act, func.count())
+        .where(OPENING.c.serial.is_not(None))
+        .group_by(OPENING.c.serial, OPENING.c.act)
+    )
+    return {(serial, act): number for serial, act, number in connection.execute(statement)}
+
+
+def count_per_period(connection: Connection, serial: int, period: int) -> list[tuple[int, str, int]]:
+    """The acceptance curve of a version: (start of the period, act, number), oldest first.
+
+    Args:
+        connection: in a transaction.
+        serial: of the version.
+        period: length in microseconds, such as a day.
+    """
+    start = OPENING.c.at - OPENING.c.at % period
+    statement = (
+        select(start, OPENING.c.act, func.count())
+        .where(OPENING.c.serial == serial)
+        .group_by(start, OPENING.c.act)
+        .order_by(start, OPENING.c.act)
+    )
+    return [(at, act, number) for at, act, number in connection.execute(statement)]

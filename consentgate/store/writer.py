@@ -1,0 +1,293 @@
+"""One thread that writes, so that whatever waits shares one commit.
+
+Room: store. Called by ``service/ledger``, which hands in the `Batch`: what an entry means, how the tree grows and who
+signs is decided there; here only transactions, queues and failures are known.
+
+A write never runs in the request's own task: a request that is cancelled between BEGIN and COMMIT would leave the
+database locked for everybody. It is a `Job` instead, and whatever arrived during the last transaction is the next one.
+
+What holds after every failure:
+
+* a result is set only after COMMIT returned, so nothing is acknowledged that a crash could take back;
+* a job that fails takes no other job with it: it is left out, and the rest of the batch runs again without it;
+* where nobody can be blamed, the jobs run again one by one. A job that was committed although COMMIT reported an
+  error finds its ref taken when it runs again, and yields the first record;
+* the queue is bounded, and what does not fit is refused at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ConsentGateError, OverloadedError, StoreError, StoreUnavailableError
+from consentgate.store.database import Database, explained
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+Step: TypeAlias = Callable[[str], None]
+"""Called with the name of the step that comes next: ``begin``, ``before-entries``, ``before-head``, ``before-commit``,
+``after-commit``. Fault tests end the process there."""
+
+LARGEST_BATCH = 1_024
+_BLAME_LIMIT = 3
+"""Jobs left out of a batch after which the rest runs one by one: each costs a run of all the others."""
+
+_GIVE_UP_AFTER = 3
+"""Failures of the database in a row after which the rest of a batch is not tried one by one any more."""
+
+_log = logging.getLogger("consentgate")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[C, T]):
+    """Something to be written.
+
+    Args:
+        refs: the refs of the entries it will append, so that the batch can look all of them up in one statement.
+        work: called in the writer's thread with the open transaction and the batch's context; its result is what
+            the caller gets after the commit. It may run more than once, each time in another transaction. Two jobs
+            of one batch may have the same ref: the second must find in the context what the first one added. To
+            refuse, it raises a `ConsentGateError` before it adds anything to the context.
+    """
+
+    refs: tuple[bytes, ...]
+    work: Callable[[Connection, C], T]
+
+
+class Batch(Protocol[C]):
+    """What the jobs of one transaction add up to. All methods are called in the writer's thread."""
+
+    def begin(self, connection: Connection, jobs: Sequence[Job[C, Any]]) -> C:
+        """Look around (head, refs that are known) and make the context the jobs add to."""
+
+    def finish(self, connection: Connection, context: C, step: Step) -> None:
+        """Write what the jobs added; call ``step("before-entries")`` first and ``step("before-head")`` before the
+        head moves."""
+
+    def committed(self, context: C) -> None:
+        """It is durable: what is kept in memory may follow."""
+
+    def rolled_back(self) -> None:
+        """Nothing of it happened: what is kept in memory must be read again."""
+
+
+@dataclass(slots=True, eq=False)
+class _Item(Generic[C]):
+    job: Job[C, Any]
+    future: Future[Any]
+
+
+class _NotBegunError(Exception):
+    """There was no transaction at all (the lock was not free, the file is gone): trying again at once is no use."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _JobFailedError(Exception):
+    """One job is to blame; the others run again without it."""
+
+    def __init__(self, item: _Item[Any], error: Exception) -> None:
+        super().__init__(str(error))
+        self.item = item
+        self.error = error
+
+
+class Writer(Generic[C]):
+    """The one thread of this process that writes. It starts with the first job.
+
+    Args:
+        database: the shelves.
+        batch: gives the jobs' additions their meaning.
+        capacity: most jobs that may wait.
+        on_step: for fault tests; see `Step`.
+    """
+
+    def __init__(
+        self, database: Database, batch: Batch[C], *, capacity: int = 4096, on_step: Step | None = None
+    ) -> None:
+        self._database = database
+        self._batch = batch
+        self._capacity = capacity
+        self._step: Step = on_step or (lambda _name: None)
+        self._pid = os.getpid()
+        # Under `_changed`:
+        self._changed = threading.Condition()
+        self._queue: deque[_Item[C]] = deque()
+        self._serving = 0
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the next transaction."""
+        return len(self._queue)
+
+    def submit(self, job: Job[C, T]) -> Future[T]:
+        """Put a job in line and return at once; the future is done when it is durable.
+
+        A future that is cancelled before its transaction began is left out; afterwards cancelling does nothing.
+
+        Raises:
+            OverloadedError: too many jobs wait already; nothing was put in line.
+            StoreUnavailableError: the writer is closed, or belongs to the parent of this process.
+        """
+        if os.getpid() != self._pid:
+            raise StoreUnavailableError(
+                "the writer was started before this process was forked",
+                hint="start the application in each worker, not while it is being imported",
+            )
+        future: Future[T] = Future()
+        with self._changed:
+            if self._closing:
+                raise StoreUnavailableError("the writer is closed", hint="the application is shutting down")
+            if len(self._queue) >= self._capacity:
+                raise OverloadedError(
+                    f"{self._capacity} decisions are waiting to be written", hint="try again in a moment"
+                )
+            self._queue.append(_Item(job, future))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="consentgate-writer", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return future
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until nothing waits and nothing is being written; whether that came true within the seconds given."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._queue and not self._serving, timeout)
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Take no more jobs, write those that wait, end the thread. Twice is once.
+
+        Args:
+            timeout: seconds; jobs that are still waiting then fail with `StoreUnavailableError`.
+        """
+        if os.getpid() != self._pid:
+            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        with self._changed:
+            left, self._queue = list(self._queue), deque()
+            self._changed.notify_all()
+        _fail(_running(left), StoreUnavailableError("the writer was closed before this was written", hint="try again"))
+
+    def _run(self) -> None:
+        while items := self._next():
+            try:
+                self._serve(_running(items))
+            finally:
+                with self._changed:
+                    self._serving = 0
+                    self._changed.notify_all()
+            self._database.tidy()
+
+    def _next(self) -> list[_Item[C]]:
+        """Wait for jobs; an empty list says that the writer is closed and nothing is left to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            items = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
+            self._serving = len(items)
+            return items
+
+    def _serve(self, items: list[_Item[C]]) -> None:
+        """Write these together; leave out whoever fails; where nobody is to blame, write them one by one."""
+        blamed = 0
+        while items:
+            try:
+                return self._attempt(items)
+            except _JobFailedError as failed:
+                items = [item for item in items if item is not failed.item]
+                failed.item.future.set_exception(failed.error)
+                blamed += 1
+                if blamed >= _BLAME_LIMIT:
+                    return self._one_by_one(items)
+            except _NotBegunError as stopped:
+                return _fail(items, stopped.error)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
+                if len(items) == 1:
+                    return _fail(items, error)
+                _log.warning("a batch of %d writes failed and is tried one by one: %s", len(items), error)
+                return self._one_by_one(items)
+        return None
+
+    def _one_by_one(self, items: list[_Item[C]]) -> None:
+        """A transaction for each; a database that fails again and again is not asked a thousand times."""
+        failures: list[BaseException] = []
+        for place, item in enumerate(items):
+            if len(failures) == _GIVE_UP_AFTER:
+                return _fail(items[place:], failures[-1])
+            self._serve([item])
+            error = item.future.exception()
+            failures = [*failures, error] if isinstance(error, StoreError) else []
+        return None
+
+    def _attempt(self, items: list[_Item[C]]) -> None:
+        """One transaction for all of these, and then their results."""
+        begun = False
+        try:
+            with self._database.transaction() as connection:
+                begun = True
+                self._step("begin")
+                context = self._batch.begin(connection, [item.job for item in items])
+                answers = [self._work(connection, context, item) for item in items]
+                self._batch.finish(connection, context, self._step)
+                self._step("before-commit")
+        except BaseException as error:
+            if not begun:
+                raise _NotBegunError(error) from error
+            self._batch.rolled_back()
+            raise
+        self._step("after-commit")
+        self._follow(context)
+        for item, (result, refusal) in zip(items, answers, strict=True):
+            if refusal is None:
+                item.future.set_result(result)
+            else:
+                item.future.set_exception(refusal)
+
+    def _follow(self, context: C) -> None:
+        """Tell the batch that it is durable. Whatever it makes of that, those who wait are told so too."""
+        try:
+            self._batch.committed(context)
+        except Exception:  # noqa: BLE001 - logged, and healed by reading again
+            _log.exception("the ledger's memory could not follow a commit; it will be read again")
+            self._batch.rolled_back()
+
+    def _work(self, connection: Connection, context: C, item: _Item[C]) -> tuple[Any, ConsentGateError | None]:
+        """Run one job. A refusal before it wrote anything concerns nobody else; after that, all must be rolled back."""
+        before = self._database.changes(connection)
+        try:
+            return item.job.work(connection, context), None
+        except Exception as raised:
+            error = explained(raised)
+            if isinstance(error, StoreUnavailableError):
+                raise  # the database is to blame, not the job
+            if isinstance(error, ConsentGateError) and self._database.changes(connection) == before:
+                return None, error
+            raise _JobFailedError(item, error) from raised
+
+
+def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:
+    """Those that were not cancelled meanwhile; from now on they cannot be."""
+    return [item for item in items if item.future.set_running_or_notify_cancel()]
+
+
+def _fail(items: Sequence[_Item[C]], error: BaseException) -> None:
+    for item in items:
+        item.future.set_exception(error)
