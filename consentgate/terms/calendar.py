@@ -133,9 +133,7 @@ def _standing(policy: Policy, chain: tuple[Version, ...], instant: Instant) -> S
         return None
     in_force = effective[-1] if effective else None
     # What material versions ask: walk the effective ones; the first version of a policy always asks.
-    anchors = [
-        place for place, version in enumerate(effective) if version.impact is Impact.MATERIAL or place == 0
-    ]
+    anchors = [place for place, version in enumerate(effective) if version.impact is Impact.MATERIAL or place == 0]
     demanded = [place for place in anchors if effective[place].enforced <= instant]
     newest = anchors[-1] if anchors else None
     enforced = demanded[-1] if demanded else None
@@ -154,6 +152,4 @@ def _standing(policy: Policy, chain: tuple[Version, ...], instant: Instant) -> S
 def _satisfying(chain: tuple[Version, ...], effective: Iterable[Version], anchor: int) -> frozenset[int]:
     """Serials at or after the anchor, and those of versions that say the same as one that is effective there."""
     same = {version.digest for version in list(effective)[anchor:]}
-    return frozenset(
-        version.serial for place, version in enumerate(chain) if place >= anchor or version.digest in same
-    )
+    return frozenset(version.serial for place, version in enumerate(chain) if place >= anchor or version.digest in same)

@@ -1,0 +1,199 @@
+"""What is open while we run: database, ledger, writer, seals, the publication counter.
+
+Room: service. `Engine.open` is the start-up of every process that uses the ledger: web worker, command line, tests.
+Everything here blocks; `consentgate.service.terms.Terms` calls it from threads.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ConfigurationError, NotFoundError, VerificationError
+from consentgate.evidence.note import Signer, Verifier
+from consentgate.gate.generation import Generation
+from consentgate.gate.passes import PassSealer
+from consentgate.gate.seals import Seals
+from consentgate.service.catalog import load_calendar
+from consentgate.service.keys import create_signer, load_signer
+from consentgate.service.ledger import Ledger, Pending
+from consentgate.service.publish import JSON
+from consentgate.service.settings import Settings, database_url, sqlite_path
+from consentgate.store import blobs, meta
+from consentgate.store.blobs import BlobRow
+from consentgate.store.database import Database
+from consentgate.store.writer import Job, Writer
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import digest
+from consentgate.terms.instants import Instant
+from consentgate.terms.subject import Subject
+
+log = logging.getLogger("consentgate")
+
+T = TypeVar("T")
+Clock = Callable[[], Instant]
+Randomness = Callable[[int], bytes]
+
+ORIGIN = "origin"
+PEPPER = "pepper"
+VERIFIERS = "verifiers"
+
+
+def now() -> Instant:
+    """The wall clock."""
+    return time.time_ns() // 1_000
+
+
+@dataclass
+class Engine:
+    """Open resources. Make it with `open`; `close` it.
+
+    Args:
+        settings: as configured.
+        clock, randomness: injected.
+        database: the shelves.
+        ledger: the batch object and the reader of proofs.
+        writer: the one thread that writes.
+        seals: for offers and return addresses.
+        sealer: for passes.
+        generation: publication counter of this host.
+        gate_digest: digest of the gate's configuration, which each decision names.
+    """
+
+    settings: Settings
+    clock: Clock
+    randomness: Randomness
+    database: Database
+    ledger: Ledger
+    writer: Writer[Pending]
+    seals: Seals
+    sealer: PassSealer
+    generation: Generation
+    gate_digest: str
+    _pepper: bytes
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Clock = now, randomness: Randomness = secrets.token_bytes) -> Engine:
+        """Open everything and check it: schema, signing key, head against rows, head against the anchor file.
+
+        Raises:
+            ConfigurationError, StoreError, RewindError: start-up is refused; the hint says what to do.
+        """
+        file = sqlite_path(settings.database)
+        if file is not None and not file.parent.is_dir():
+            raise ConfigurationError(
+                f"the folder {file.parent} for the database does not exist", hint="make it, or set database="
+            )
+        database = Database.open(database_url(settings.database))
+        try:
+            values, signer = _identify(database, settings, file, randomness)
+            verifiers = _verifiers(values, signer)
+            ledger = Ledger(signer, verifiers, clock, file.with_name(file.name + ".anchor") if file else None)
+            database.read(ledger.load)
+            gate = settings.gate_record
+            database.write(lambda connection: blobs.put_blobs(connection, [BlobRow(digest(gate), JSON, gate)]))
+            seals = Seals(settings.secrets)
+            generation = Generation.open(file.with_name(file.name + ".generation")) if file else Generation.local()
+            return cls(
+                settings, clock, randomness, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
+                generation, digest(gate), bytes.fromhex(values[PEPPER]),
+            )  # fmt: skip
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Finish what was accepted, then close."""
+        self.writer.close()
+        self.database.close()
+
+    def submit(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> Future[T]:
+        """Join the next batch of the writer."""
+        return self.writer.submit(Job(refs, work))
+
+    def calendar(self) -> Calendar:
+        """Read everything published."""
+        return self.database.read(load_calendar)
+
+    def text(self, text_digest: str) -> str:
+        """A text by its digest.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return self.blob(text_digest).decode()
+
+    def blob(self, blob_digest: str) -> bytes:
+        """Bytes by their digest, checked against it: a changed row is never shown as the text people accepted.
+
+        Raises:
+            NotFoundError: there are none.
+            VerificationError: the row was changed behind our back.
+        """
+        row = self.database.read(lambda connection: blobs.get_blob(connection, blob_digest))
+        if row is None:
+            raise NotFoundError(f"there is nothing with the digest {blob_digest[:16]}…")
+        if digest(row.data) != blob_digest:
+            raise VerificationError(
+                f"the stored bytes of {blob_digest[:16]}… were changed", hint="run `consentgate verify`"
+            )
+        return row.data
+
+    def tag(self, subject: Subject) -> bytes:
+        """What a subject is looked up by: a keyed digest, so that an index of the table names nobody."""
+        return hmac.digest(self._pepper, subject.key.encode(), "sha256")[:16]
+
+
+def _identify(
+    database: Database, settings: Settings, file: Path | None, randomness: Randomness
+) -> tuple[dict[str, str], Signer]:
+    """Settle what a ledger keeps for life: its origin, its key, its pepper."""
+
+    def settle(connection: Connection) -> tuple[dict[str, str], Signer]:
+        values = meta.everything(connection)
+        origin = values.get(ORIGIN)
+        if origin and settings.origin and origin != settings.origin:
+            raise ConfigurationError(
+                f"this ledger is called {origin}, not {settings.origin}",
+                hint="a ledger keeps its name; leave origin= out, or set the one it has",
+            )
+        signer = load_signer(settings.ledger_key, file)
+        if origin is None:
+            origin = settings.origin or (signer.name if signer else f"localhost/consentgate/{randomness(4).hex()}")
+            if settings.origin is None and file is not None:
+                log.info("the new ledger is called %s; set origin= to a name of your own before going live", origin)
+        elif signer is None and file is not None:
+            raise ConfigurationError(
+                f"the signing key of {origin} is missing", hint="restore the database's .key file, or set ledger_key="
+            )
+        if signer is None:
+            signer = create_signer(origin, file)
+        if signer.name != origin:
+            raise ConfigurationError(
+                f"the key is that of {signer.name}, the ledger is {origin}", hint="use the key file of this database"
+            )
+        meta.put_new(connection, ORIGIN, origin)
+        meta.put_new(connection, PEPPER, randomness(32).hex())
+        known = json.loads(values.get(VERIFIERS, "[]"))
+        if str(signer.verifier) not in known:
+            meta.put(connection, VERIFIERS, json.dumps([*known, str(signer.verifier)]))
+        return meta.everything(connection), signer
+
+    return database.write(settle)
+
+
+def _verifiers(values: dict[str, str], signer: Signer) -> list[Verifier]:
+    return [
+        signer.verifier,
+        *(Verifier.parse(text) for text in json.loads(values[VERIFIERS]) if text != str(signer.verifier)),
+    ]

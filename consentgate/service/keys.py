@@ -1,0 +1,77 @@
+"""The ledger's signing key: found, or made once, beside the database and never inside it.
+
+Room: service. The key is an Ed25519 signer key in the text form of C2SP signed notes. Whoever has it can sign
+checkpoints in this ledger's name, so its file is readable by its owner only and no log ever shows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from consentgate.errors import ConfigurationError, VerificationError
+from consentgate.evidence.note import Signer
+
+_HINT = "restore the key file from your backup, or set ledger_key= to it"
+
+
+def load_signer(setting: str | None, beside: Path | None) -> Signer | None:
+    """Return the signer that is configured or lies beside the database, or ``None`` where there is none yet.
+
+    Args:
+        setting: the key itself, the path of its file, or ``None`` for the default place.
+        beside: the database file, or ``None`` for a database in memory.
+
+    Raises:
+        ConfigurationError: there is a key, but it cannot be used.
+    """
+    if setting and setting.startswith("PRIVATE+KEY+"):
+        return _parse(setting, "ledger_key")
+    path = Path(setting) if setting else key_path(beside)
+    if path is None:
+        return None
+    try:
+        return _parse(path.read_text("ascii").strip(), str(path))
+    except FileNotFoundError:
+        if setting:
+            raise ConfigurationError(f"the ledger key file {path} does not exist", hint=_HINT) from None
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the ledger key {path} cannot be read: {error}", hint=_HINT) from error
+
+
+def create_signer(origin: str, beside: Path | None) -> Signer:
+    """Make a signer for a new ledger and keep it beside the database (mode 600).
+
+    Two processes that start at once end with one key: the file appears whole or not at all, and the first wins.
+    """
+    signer = Signer(origin, secrets.token_bytes(32))
+    path = key_path(beside)
+    if path is None:
+        return signer
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(signer.secret() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    return _parse(path.read_text("ascii").strip(), str(path))
+
+
+def key_path(beside: Path | None) -> Path | None:
+    """Where the key of a database lies by default: ``terms.db`` has ``terms.db.key``."""
+    return None if beside is None else beside.with_name(beside.name + ".key")
+
+
+def _parse(text: str, where: str) -> Signer:
+    try:
+        return Signer.parse(text)
+    except VerificationError as error:
+        raise ConfigurationError(f"{where} is not a ledger key", hint=_HINT) from error

@@ -1,0 +1,295 @@
+"""The ledger: entries join a batch, a batch becomes entries, tiles and one signed checkpoint.
+
+Room: service. The store's writer thread calls `begin` and `finish` around each transaction; jobs add entries through
+`Pending` in between. Everything of a batch is committed together or not at all:
+
+    begin     read the head; if another process wrote, hash what is new and compare with its signed root
+    jobs      each appends entries (and their openings)
+    finish    insert entries, openings and full tiles, sign the checkpoint, swap the head
+    commit    only now is anything acknowledged, and only now does our own frontier move
+
+A head that is smaller than ours, or a root that our own hashes contradict, is a rewind or a fork: nothing is written
+and `RewindError` says so. We never sign two histories under one name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from consentgate.errors import RewindError, VerificationError
+from consentgate.evidence.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sign_checkpoint
+from consentgate.evidence.commitments import Openings, format_openings
+from consentgate.evidence.entry import Entry, encode
+from consentgate.evidence.note import Signer, Verifier
+from consentgate.evidence.tiles import Frontier, Tile, tile_reader
+from consentgate.evidence.tlog import TILE_WIDTH, Reader, leaf_hash
+from consentgate.store import entries as shelf
+from consentgate.store import meta, subjects
+from consentgate.store.entries import EntryRow, HeadRow, TileRow
+from consentgate.store.subjects import OpeningRow
+from consentgate.store.writer import Job
+from consentgate.terms.instants import SECOND, Instant
+
+log = logging.getLogger("consentgate")
+
+KEEP_CHECKPOINT_EVERY = 3_600 * SECOND
+"""A checkpoint is kept in the history at each multiple of 256 entries, and once an hour while there is news."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A batch in the making: what jobs see of the ledger.
+
+    Args:
+        at: instant of every entry of this batch. Never before that of the previous batch, whatever the clock does.
+        generation: the publication counter inside this transaction.
+        known: entries that exist already, of the refs the jobs announced: index by ref.
+        start: index of the batch's first entry.
+    """
+
+    at: Instant
+    generation: int
+    known: dict[bytes, int]
+    start: int
+    entries: list[EntryRow] = field(default_factory=list)
+    openings: list[OpeningRow] = field(default_factory=list)
+    frontier: Frontier | None = None
+    note: bytes = b""
+
+    def append(self, entry: Entry, opening: OpeningRow | None = None) -> int:
+        """Add an entry, or return the index it has already.
+
+        Args:
+            entry: what happened.
+            opening: its row in the erasable table, where it has personal fields.
+        """
+        if entry.ref in self.known:
+            return self.known[entry.ref]
+        leaf = encode(entry)
+        index = self.start + len(self.entries)
+        self.entries.append(EntryRow(index, entry.ref, leaf_hash(leaf), leaf))
+        if opening is not None:
+            self.openings.append(opening)
+        self.known[entry.ref] = index
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the ledger stands.
+
+    Args:
+        size: number of entries.
+        at: instant of the last batch.
+        note: the signed checkpoint.
+    """
+
+    size: int
+    at: Instant
+    note: bytes
+
+
+class Ledger:
+    """The batch object of the store's writer, and the reader of proofs.
+
+    Args:
+        signer: the ledger's key; its name is the origin.
+        verifiers: every key that ever signed for this ledger, the present one among them.
+        clock: instant now.
+        anchor: file outside the database that remembers the newest checkpoint, or ``None``.
+    """
+
+    def __init__(
+        self, signer: Signer, verifiers: Sequence[Verifier], clock: Callable[[], Instant], anchor: Path | None
+    ) -> None:
+        self.signer = signer
+        self.verifiers = tuple(verifiers)
+        self.origin = signer.name
+        self._clock = clock
+        self._anchor = anchor
+        self._frontier = Frontier()
+        self._kept_at: Instant = 0
+
+    # --- the writer's side ---------------------------------------------------------------------------------------
+
+    def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
+        """Open a batch: catch up with other processes, and look up what exists already (two statements)."""
+        head = shelf.head(connection)
+        self._catch_up(connection, head)
+        refs = [ref for job in jobs for ref in job.refs]
+        known = shelf.refs_known(connection, refs) if refs else {}
+        now = max(self._clock(), head.at if head else 0)
+        return Pending(now, meta.generation(connection), known, self._frontier.size)
+
+    def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
+        """Write the batch: entries, openings, full tiles, checkpoint, head."""
+        if not pending.entries:
+            return
+        step("before-entries")
+        frontier, tiles = self._frontier.append(row.leaf_hash for row in pending.entries)
+        shelf.insert_entries(connection, pending.entries)
+        if pending.openings:
+            subjects.insert_openings(connection, pending.openings)
+        if tiles:
+            shelf.insert_tiles(connection, [_tile_row(tile) for tile in tiles])
+        note = sign_checkpoint(Checkpoint(self.origin, frontier.size, frontier.root), self.signer)
+        if self._worth_keeping(self._frontier.size, frontier.size, pending.at):
+            shelf.insert_checkpoint(connection, frontier.size, note.decode())
+        step("before-head")
+        expected = self._frontier.size or None
+        shelf.set_head(connection, HeadRow(frontier.size, pending.at, note.decode()), expected=expected)
+        pending.frontier, pending.note = frontier, note
+
+    def committed(self, pending: Pending) -> None:
+        """The batch is durable: move our own edge, and remember the checkpoint outside the database."""
+        if pending.frontier is None:
+            return
+        if self._worth_keeping(self._frontier.size, pending.frontier.size, pending.at):
+            self._kept_at = pending.at
+        self._frontier = pending.frontier
+        self._remember(pending.note)
+
+    def rolled_back(self) -> None:
+        """Nothing happened: the frontier is immutable and was not moved."""
+
+    def _worth_keeping(self, old: int, new: int, now: Instant) -> bool:
+        return old // TILE_WIDTH != new // TILE_WIDTH or now - self._kept_at >= KEEP_CHECKPOINT_EVERY
+
+    # --- rewind and fork -----------------------------------------------------------------------------------------
+
+    def _catch_up(self, connection: Connection, head: HeadRow | None) -> None:
+        """Hash what other processes appended, and hold the result against the root they signed."""
+        size = head.size if head else 0
+        if size == self._frontier.size:
+            return
+        if size < self._frontier.size:
+            raise RewindError(
+                f"the ledger has {size:,} entries; this process has seen {self._frontier.size:,}",
+                hint="an older database was put in place while we ran: run `consentgate verify`",
+                size=size,
+                seen=self._frontier.size,
+            )
+        if self._frontier.size == 0:
+            frontier = Frontier.load(size, self.reader(connection, size))
+        else:
+            frontier, _ = self._frontier.append(shelf.leaf_hashes(connection, self._frontier.size, size))
+        assert head is not None  # noqa: S101  (size > 0)
+        self._check_root(frontier, head.note.encode())
+        self._frontier = frontier
+
+    def _check_root(self, frontier: Frontier, note: bytes) -> None:
+        try:
+            signed = self.open(note)
+        except VerificationError as error:
+            raise RewindError(
+                f"the ledger's head is not signed by its key: {error}", hint="is this the key of this database?"
+            ) from error
+        if signed.checkpoint.root != frontier.root or signed.checkpoint.size != frontier.size:
+            raise RewindError(
+                f"the entries do not give the root that was signed at {frontier.size:,}",
+                hint="the database was changed behind our back, or forked: run `consentgate verify`",
+                size=frontier.size,
+            )
+
+    def load(self, connection: Connection) -> Head | None:
+        """Read the head at start-up and check it against the signature, the rows and the anchor file.
+
+        Raises:
+            RewindError: the database is older than the anchor file remembers, or was changed.
+        """
+        head = shelf.head(connection)
+        self._catch_up(connection, head)
+        self._check_anchor(connection)
+        return None if head is None else Head(head.size, head.at, head.note.encode())
+
+    def _check_anchor(self, connection: Connection) -> None:
+        if self._anchor is None or not self._anchor.exists():
+            return
+        try:
+            known = self.open(self._anchor.read_bytes()).checkpoint
+        except (VerificationError, OSError):
+            log.warning("the anchor file %s is damaged or of another ledger; it is not used", self._anchor)
+            return
+        hint = (
+            "a backup was restored? see the restore guide; to begin anew on purpose remove the database's .anchor file"
+        )
+        if known.size > self._frontier.size:
+            raise RewindError(
+                f"the database has {self._frontier.size:,} entries; the anchor file remembers {known.size:,}",
+                hint=hint,
+                size=self._frontier.size,
+                seen=known.size,
+            )
+        if known.size and Frontier.load(known.size, self.reader(connection, known.size)).root != known.root:
+            raise RewindError(
+                f"the first {known.size:,} entries are not those the anchor file remembers", hint=hint, size=known.size
+            )
+
+    def _remember(self, note: bytes) -> None:
+        """Replace the anchor file. Best effort: it is memory for alarms, not part of what makes a record durable."""
+        if self._anchor is None:
+            return
+        draft = self._anchor.with_name(f"{self._anchor.name}.{os.getpid()}")
+        with suppress(OSError):
+            draft.write_bytes(note)
+            draft.replace(self._anchor)
+
+    # --- the reader's side ---------------------------------------------------------------------------------------
+
+    def open(self, note: bytes) -> SignedCheckpoint:
+        """Check a checkpoint of this ledger.
+
+        Raises:
+            VerificationError: not ours.
+        """
+        return open_checkpoint(note, self.verifiers, origin=self.origin)
+
+    def reader(self, connection: Connection, size: int) -> Reader:
+        """A reader of tree hashes over the rows, for proofs."""
+        return tile_reader(
+            size,
+            full_tile=lambda level, index: shelf.tile_hashes(connection, level, index) or b"",
+            leaf_hashes=lambda start, stop: b"".join(shelf.leaf_hashes(connection, start, stop)),
+            tile_roots=lambda level, start, stop: b"".join(shelf.tile_roots(connection, level, start, stop)),
+        )
+
+
+def _tile_row(tile: Tile) -> TileRow:
+    return TileRow(tile.level, tile.index, tile.root, tile.hashes)
+
+
+def opening_row(  # the one place where the erasable row is laid out
+    entry_id: UUID,
+    at: Instant,
+    openings: Openings,
+    *,
+    subject_tag: bytes | None = None,
+    subject_kind: str | None = None,
+    linked_tag: bytes | None = None,
+    policy: str | None = None,
+    serial: int | None = None,
+    act: str | None = None,
+    expires: Instant | None = None,
+) -> OpeningRow:
+    """Lay out the erasable row of an entry."""
+    return OpeningRow(
+        ref=entry_id.bytes,
+        subject_tag=subject_tag,
+        subject_kind=subject_kind,
+        linked_tag=linked_tag,
+        policy=policy,
+        serial=serial,
+        act=act,
+        at=at,
+        expires=expires,
+        openings=format_openings(openings),
+    )

@@ -1,0 +1,136 @@
+"""Administrators' tokens: made once, shown once, kept as a digest.
+
+Room: service. A token is ``cgt_<id>_<secret>``; the secret has 256 random bits, so a plain digest is enough (there is
+nothing to guess), and it is looked up by that digest, so that no comparison of secrets leaks its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ForbiddenError, InputError, NotFoundError, UnauthenticatedError
+from consentgate.evidence.entry import AdminEntry
+from consentgate.service.ledger import Pending
+from consentgate.service.publish import append_with_administrator
+from consentgate.store import tokens as shelf
+from consentgate.store.tokens import TokenRow
+from consentgate.terms.canonical import digest
+from consentgate.terms.identifiers import uuid7
+from consentgate.terms.instants import DAY, Instant
+
+ROLES = ("auditor", "editor", "publisher", "owner")
+"""What a token allows: auditor reads and exports, editor drafts, publisher publishes, owner manages."""
+
+_ALLOWS = {
+    "auditor": frozenset({"auditor"}),
+    "editor": frozenset({"editor"}),
+    "publisher": frozenset({"editor", "publisher"}),
+    "owner": frozenset(ROLES),
+}
+_FORM = re.compile(r"cgt_[0-9a-f]{8}_[0-9a-f]{64}")
+MAX_LABEL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made. ``secret`` is shown this once."""
+
+    id: str
+    secret: str
+    role: str
+    label: str
+    expires: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """Who came with a valid token."""
+
+    id: str
+    role: str
+    label: str
+
+    def require(self, role: str) -> None:
+        """Demand a role.
+
+        Raises:
+            ForbiddenError: this token does not have it.
+        """
+        if role not in _ALLOWS[self.role]:
+            raise ForbiddenError(
+                f"this needs the role {role}; the token {self.label!r} has {self.role}",
+                hint=f"make a token with `consentgate token new --role {role}`",
+                role=role,
+            )
+
+
+def create(
+    role: str,
+    label: str,
+    days: int | None,
+    by: str,
+    randomness: Callable[[int], bytes],
+    connection: Connection,
+    pending: Pending,
+) -> NewToken:
+    """Make a token inside the writer's transaction; the ledger says that it was made, never what it is.
+
+    Raises:
+        InputError: no such role, or a label that is no line of text.
+    """
+    if role not in ROLES:
+        raise InputError(f"there is no role {role[:40]!r}", hint=f"one of {', '.join(ROLES)}")
+    if not 0 < len(label.strip()) <= MAX_LABEL or not label.isprintable():
+        raise InputError(f"a label is one line of at most {MAX_LABEL} characters", hint="say who or what will use it")
+    if days is not None and not 1 <= days <= 3_650:
+        raise InputError(f"{days} days is no lifetime", hint="write 1 to 3650")
+    expires = None if days is None else pending.at + days * DAY
+    token_id = randomness(4).hex()
+    secret = f"cgt_{token_id}_{randomness(32).hex()}"
+    shelf.insert_token(
+        connection, TokenRow(token_id, digest(secret.encode()), role, label.strip(), pending.at, expires, None)
+    )
+    _enter(pending, "token.new", by, randomness, token=token_id, role=role)
+    return NewToken(token_id, secret, role, label.strip(), expires)
+
+
+def revoke(
+    token_id: str, by: str, randomness: Callable[[int], bytes], connection: Connection, pending: Pending
+) -> None:
+    """Revoke a token inside the writer's transaction.
+
+    Raises:
+        NotFoundError: there is none with this id that is not revoked already.
+    """
+    if not shelf.revoke_token(connection, token_id, pending.at):
+        raise NotFoundError(f"there is no token {token_id[:40]!r} to revoke", hint="see `consentgate token list`")
+    _enter(pending, "token.revoke", by, randomness, token=token_id)
+
+
+def check(secret: str, now: Instant, connection: Connection) -> TokenHolder:
+    """Who holds this token.
+
+    Raises:
+        UnauthenticatedError: unknown, expired or revoked; the message does not say which.
+    """
+    row = shelf.token_by_digest(connection, digest(secret.encode())) if _FORM.fullmatch(secret) else None
+    if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
+        raise UnauthenticatedError(
+            "this token is not valid", hint="make one with `consentgate token new --role …`; tokens expire"
+        )
+    return TokenHolder(row.id, row.role, row.label)
+
+
+def _enter(pending: Pending, action: str, by: str, randomness: Callable[[int], bytes], **details: str) -> None:
+    append_with_administrator(
+        pending,
+        lambda at, random, commitments: AdminEntry(
+            id=uuid7(at, random), at=at, commitments=commitments, action=action, details=details
+        ),
+        by,
+        randomness,
+    )

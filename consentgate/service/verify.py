@@ -1,0 +1,281 @@
+"""Verify the whole ledger: what an auditor with access to the database runs.
+
+Room: service. Nothing here trusts a column that can be computed: leaf hashes are hashed again, tiles are built again,
+openings are opened, blobs are digested, and the look-up columns are held against the entries they were made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from consentgate.errors import VerificationError
+from consentgate.evidence.commitments import check_openings, parse_openings
+from consentgate.evidence.entry import DecisionEntry, EraseEntry, LinkEntry, PublishEntry, decode
+from consentgate.evidence.tiles import Frontier
+from consentgate.evidence.tlog import leaf_hash
+from consentgate.service.engine import Engine
+from consentgate.service.ledger import Ledger
+from consentgate.store import entries as shelf
+from consentgate.store.blobs import get_blob
+from consentgate.store.entries import ExportRow
+from consentgate.store.tables import BLOB, ENTRY, OPENING, TILE
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import digest
+from consentgate.terms.subject import Subject, SubjectKind
+
+PAGE = 2_000
+MAX_PROBLEMS = 100
+
+
+@dataclass(slots=True)
+class Report:
+    """What a verification found.
+
+    Args:
+        origin: of the ledger.
+        size: entries checked.
+        key: the verifier key the head was checked with.
+        checkpoint: the signed head.
+        decisions, publications: how many.
+        opened: entries all of whose openings are there and fit.
+        erased: entries whose openings are gone, with an erase entry that says so.
+        problems: what is wrong, as sentences; empty means the ledger is sound.
+    """
+
+    origin: str
+    size: int = 0
+    key: str = ""
+    checkpoint: str = ""
+    decisions: int = 0
+    publications: int = 0
+    opened: int = 0
+    erased: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def add(self, problem: str) -> None:
+        """Note a problem; beyond a hundred only their number would grow."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+
+def verify_ledger(engine: Engine, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Verify everything.
+
+    Args:
+        engine: what is open.
+        progress: called with (entries done, entries in all).
+    """
+    ledger = engine.ledger
+    report = Report(ledger.origin, key=str(ledger.signer.verifier))
+    head = engine.database.read(shelf.head)
+    if head is None:
+        if engine.database.read(shelf.count):
+            report.add("there are entries, but no head")
+        return report
+    report.checkpoint = head.note
+    walk = _Walk(engine, report)
+    after = -1
+    while after + 1 < head.size:
+        rows = engine.database.read(
+            lambda connection, after=after: list(  # type: ignore[misc]
+                shelf.stream_entries(connection, after=after, stop=head.size, limit=PAGE)
+            )
+        )
+        if not rows:
+            break
+        walk.take(rows)
+        after = rows[-1].idx
+        if progress:
+            progress(after + 1, head.size)
+    report.size = walk.frontier.size
+    engine.database.read(lambda connection: _check_rest(connection, ledger, walk, head, report))
+    return report
+
+
+class _Walk:
+    """Goes through the entries in order."""
+
+    def __init__(self, engine: Engine, report: Report) -> None:
+        self.frontier = Frontier()
+        self._engine = engine
+        self._report = report
+        self.unopened: dict[UUID, int] = {}
+        self.erased: set[UUID] = set()
+        self.publications: list[PublishEntry] = []
+        self.digests: set[str] = set()
+        self.roots: dict[int, bytes] = {}
+
+    def take(self, rows: Iterable[ExportRow]) -> None:
+        hashes: list[bytes] = []
+        for row in rows:
+            if row.idx != self.frontier.size + len(hashes):
+                self._report.add(f"entry {self.frontier.size + len(hashes)} is missing; the next is {row.idx}")
+            hashes.append(leaf_hash(row.leaf))
+            try:
+                self._entry(row)
+            except VerificationError as error:
+                self._report.add(f"entry {row.idx}: {error}")
+        self._tiles(hashes)
+
+    def _tiles(self, hashes: list[bytes]) -> None:
+        start = self.frontier.size
+        self.frontier, tiles = self.frontier.append(hashes)
+
+        def compare(connection: Connection) -> None:
+            kept = shelf.leaf_hashes(connection, start, start + len(hashes))
+            for place, (ours, theirs) in enumerate(zip(hashes, kept, strict=False)):
+                if ours != theirs:
+                    self._report.add(f"entry {start + place}: its leaf hash was changed")
+            for tile in tiles:
+                row = connection.execute(
+                    select(TILE.c.root, TILE.c.hashes).where(TILE.c.level == tile.level, TILE.c.idx == tile.index)
+                ).one_or_none()
+                if row is None or tuple(row) != (tile.root, tile.hashes):
+                    what = "is missing" if row is None else "was changed"
+                    self._report.add(f"tile {tile.level}/{tile.index} {what}")
+
+        self._engine.database.read(compare)
+
+    def _entry(self, row: ExportRow) -> None:
+        entry = decode(row.leaf)
+        if entry.ref != row.ref:
+            self._report.add(f"entry {row.idx}: its key is not the id in it")
+        openings = parse_openings(row.opening.openings) if row.opening else {}
+        if check_openings(entry.commitments, openings):
+            self.unopened[entry.id] = row.idx
+        elif entry.commitments:
+            self._report.opened += 1
+        if isinstance(entry, EraseEntry) and entry.mode != "hold":
+            self.erased.update(entry.refs)
+        if isinstance(entry, PublishEntry):
+            self._report.publications += 1
+            self.publications.append(entry)
+            self.digests.update(text.text for text in entry.texts)
+            self.digests.update(text.raw for text in entry.texts)
+            self.digests.add(entry.policy_digest)
+        if isinstance(entry, DecisionEntry):
+            self._report.decisions += 1
+            self.digests.update(
+                one for one in (entry.text, entry.redline, entry.page, entry.control, entry.gate) if one
+            )
+        self._columns(row, entry, openings.get("subject"))
+
+    def _columns(self, row: ExportRow, entry: object, subject: object) -> None:
+        """The columns that look-ups use must say what the entry says."""
+        opening = row.opening
+        if opening is None:
+            return
+        said: tuple[object, ...]
+        if isinstance(entry, DecisionEntry):
+            said = (entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
+        elif isinstance(entry, LinkEntry):
+            said = (None, None, "link", entry.at, None)
+        else:
+            said = (None, None, None, getattr(entry, "at", None), None)
+        if said != (opening.policy, opening.serial, opening.act, opening.at, opening.expires):
+            self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
+        value = getattr(subject, "value", None)
+        if value is not None and opening.subject_kind is not None:
+            tag = self._engine.tag(Subject(value, SubjectKind(opening.subject_kind)))
+            if opening.subject_tag != tag:
+                self._report.add(f"entry {row.idx}: it is filed under another subject than the one it commits to")
+
+
+def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: shelf.HeadRow, report: Report) -> None:
+    """Head, checkpoints, erasures, blobs, versions."""
+    try:
+        signed = ledger.open(head.note.encode()).checkpoint
+        if (signed.size, signed.root) != (walk.frontier.size, walk.frontier.root) or signed.size != head.size:
+            report.add("the entries do not give the root that was signed")
+    except VerificationError as error:
+        report.add(f"the head: {error}")
+    beyond = connection.scalar(select(ENTRY.c.idx).where(ENTRY.c.idx >= head.size).limit(1))
+    if beyond is not None:
+        report.add(f"entry {beyond} lies beyond the signed size {head.size}")
+    for size, note in shelf.checkpoints(connection, limit=1_000_000):
+        _check_kept(connection, ledger, size, note, walk.frontier, report)
+    for entry_id, index in walk.unopened.items():
+        if entry_id in walk.erased:
+            report.erased += 1
+        else:
+            report.add(f"entry {index}: its openings are missing, and no erasure says why")
+    for wanted in sorted(walk.digests):
+        row = get_blob(connection, wanted)
+        if row is None:
+            report.add(f"the bytes of {wanted} are missing")
+        elif digest(row.data) != wanted:
+            report.add(f"the bytes of {wanted} were changed")
+    _check_strays(connection, walk, report)
+    _check_versions(connection, walk.publications, report)
+
+
+def _check_kept(
+    connection: Connection, ledger: Ledger, size: int, note: str, frontier: Frontier, report: Report
+) -> None:
+    try:
+        kept = ledger.open(note.encode()).checkpoint
+        if kept.size != size or size > frontier.size:
+            report.add(f"the checkpoint kept for {size} is one for {kept.size}")
+        elif Frontier.load(size, ledger.reader(connection, size)).root != kept.root:
+            report.add(f"the checkpoint kept for {size} is of another history")
+    except VerificationError as error:
+        report.add(f"the checkpoint kept for {size}: {error}")
+
+
+def _check_strays(connection: Connection, walk: _Walk, report: Report) -> None:
+    """Rows that belong to no entry, and blobs that are not what they are called."""
+    statement = (
+        select(OPENING.c.ref).join(ENTRY, ENTRY.c.ref == OPENING.c.ref, isouter=True).where(ENTRY.c.ref.is_(None))
+    )
+    for ref in connection.scalars(statement.limit(10)):
+        report.add(f"there is an opening for {UUID(bytes=ref)}, which is no entry")
+    for name, data in connection.execute(select(BLOB.c.digest, BLOB.c.data)):
+        if digest(data) != name and name not in walk.digests:
+            report.add(f"the bytes of {name} were changed")
+
+
+def _check_versions(connection: Connection, publications: list[PublishEntry], report: Report) -> None:
+    """What the gate works with must be what the ledger says was published."""
+    from consentgate.service.catalog import load_calendar
+
+    calendar: Calendar = load_calendar(connection)
+    entered = {entry.serial: entry for entry in publications}
+    for version in calendar.versions:
+        entry = entered.pop(version.serial, None)
+        if entry is None:
+            report.add(f"{version.policy} {version.label} was never published in the ledger")
+            continue
+        said = (
+            entry.policy,
+            entry.version,
+            entry.impact,
+            entry.announced,
+            entry.effective,
+            entry.enforced,
+            entry.prevailing,
+        )
+        is_ = (
+            version.policy,
+            version.label,
+            version.impact.value,
+            version.announced,
+            version.effective,
+            version.enforced,
+            version.prevailing,
+        )
+        texts = {(text.language, text.text, text.raw, text.title) for text in entry.texts}
+        if said != is_ or texts != {
+            (one.language, one.digest, one.raw_digest, one.title) for one in version.translations
+        }:
+            report.add(f"{version.policy} {version.label} is not what was published under this name")
+    for entry in entered.values():
+        report.add(f"{entry.policy} {entry.version} was published, and its version is missing")

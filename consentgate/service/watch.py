@@ -1,0 +1,76 @@
+"""Watch: publications of other processes and other hosts reach this one.
+
+Room: service. One thread a process reads one integer twice a second; when it moved, the host's counter is bumped,
+and every gate of this host loads the new calendar at its next request. (Processes that share our host see the
+counter file anyway, at once; this thread is for other hosts, and for publishers that died before they could bump.)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from consentgate.errors import ConsentGateError
+
+log = logging.getLogger("consentgate")
+
+INTERVAL = 0.5
+"""Seconds between two looks: a publication is seen within one second."""
+
+
+class Watch:
+    """The watching thread.
+
+    Args:
+        read: reads the publication counter from the database.
+        moved: called with the new value when it changed.
+        seen: the value that is known already.
+        interval: seconds.
+    """
+
+    def __init__(
+        self, read: Callable[[], int], moved: Callable[[int], None], seen: int, interval: float = INTERVAL
+    ) -> None:
+        self._read = read
+        self._moved = moved
+        self._seen = seen
+        self._interval = interval
+        self._stop = threading.Event()
+        self._healthy = True
+        self._thread = threading.Thread(target=self._run, name="consentgate-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; returns when the thread has ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last look succeeded. When not, this worker keeps gating with what it knows."""
+        return self._healthy
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self.look()
+
+    def look(self) -> None:
+        """Look once."""
+        try:
+            value = self._read()
+        except ConsentGateError as error:
+            if self._healthy:
+                log.warning("publications cannot be watched: %s; gating goes on with what is known", error)
+            self._healthy = False
+            return
+        if not self._healthy:
+            log.info("publications are watched again")
+        self._healthy = True
+        if value != self._seen:
+            self._seen = value
+            self._moved(value)
