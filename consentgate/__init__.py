@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from consentgate.errors import StoreError as StoreError
     from consentgate.errors import TermsChangedError as TermsChangedError
     from consentgate.errors import VerificationError as VerificationError
+    from consentgate.service.terms import Terms as Terms
     from consentgate.terms.policy import Act as Act
     from consentgate.terms.policy import Audience as Audience
     from consentgate.terms.policy import Impact as Impact
@@ -48,6 +49,7 @@ _HOMES = {
     "StoreError": "consentgate.errors",
     "Subject": "consentgate.terms.subject",
     "SubjectKind": "consentgate.terms.subject",
+    "Terms": "consentgate.service.terms",
     "TermsChangedError": "consentgate.errors",
     "VerificationError": "consentgate.errors",
     "Version": "consentgate.terms.policy",
