@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from consentgate.store.statements import chunks, insert_into
+from consentgate.store.statements import PreparedInsert, chunks
 from consentgate.store.tables import BLOB, REDLINE
 
 
@@ -23,13 +23,13 @@ class BlobRow(NamedTuple):
     data: bytes
 
 
-_INSERT_BLOB = insert_into(BLOB, ignore=True)
-_INSERT_REDLINE = insert_into(REDLINE, ignore=True)
+_INSERT_BLOB = PreparedInsert(BLOB, ignore=True)
+_INSERT_REDLINE = PreparedInsert(REDLINE, ignore=True)
 
 
 def put_blob(connection: Connection, digest: str, media: str, data: bytes) -> None:
     """Keep bytes; the same bytes again change nothing."""
-    _INSERT_BLOB.run(connection, digest, media, data)
+    _INSERT_BLOB.one(connection, digest, media, data)
 
 
 def put_blobs(connection: Connection, rows: Sequence[BlobRow]) -> None:
@@ -62,7 +62,7 @@ def blobs_known(connection: Connection, digests: Iterable[str]) -> frozenset[str
 
 def put_redline(connection: Connection, old_digest: str, new_digest: str, algorithm: str, digest: str) -> None:
     """Say which blob is the redline from one text to another; what was said first stays."""
-    _INSERT_REDLINE.run(connection, old_digest, new_digest, algorithm, digest)
+    _INSERT_REDLINE.one(connection, old_digest, new_digest, algorithm, digest)
 
 
 def put_redlines(connection: Connection, rows: Sequence[tuple[str, str, str, str]]) -> None:

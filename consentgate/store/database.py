@@ -227,8 +227,8 @@ def _backend(url: URL, *, create: bool, readers: int) -> Backend:
 
 def explained(error: Exception) -> Exception:
     """An error of database or driver as one of ours; any other as it is. A statement's values are never in it."""
-    if isinstance(error, IntegrityError):
-        message = f"a row would break a rule of the database ({error.orig})"
+    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
+        message = f"a row would break a rule of the database ({getattr(error, 'orig', error)})"
         return StoreError(message, hint="what it names is there already, or is not there at all")
     if isinstance(error, PoolTimeoutError):
         return OverloadedError("all reading connections are busy", hint="try again in a moment")

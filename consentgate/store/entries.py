@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from consentgate.errors import StoreError
-from consentgate.store.statements import Prepared, chunks, insert_into, raw_rows
+from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
 from consentgate.store.subjects import OpeningRow
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
 
@@ -75,10 +75,11 @@ class Filter(NamedTuple):
     until: int | None = None
 
 
-_INSERT_ENTRY = insert_into(ENTRY)
-_INSERT_TILE = insert_into(TILE)
-_INSERT_CHECKPOINT = insert_into(CHECKPOINT, ignore=True)
-_INSERT_HEAD = insert_into(HEAD, ignore=True)
+_INSERT_ENTRY = PreparedInsert(ENTRY)
+_KNOWN = PreparedIn(lambda refs: select(ENTRY.c.ref, ENTRY.c.idx).where(ENTRY.c.ref.in_(refs)))
+_INSERT_TILE = PreparedInsert(TILE)
+_INSERT_CHECKPOINT = PreparedInsert(CHECKPOINT, ignore=True)
+_INSERT_HEAD = PreparedInsert(HEAD, ignore=True)
 _SELECT_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note), ())
 _MOVE_HEAD = Prepared(
     lambda _: (
@@ -97,10 +98,7 @@ def insert_entries(connection: Connection, rows: Sequence[EntryRow]) -> None:
 
 def refs_known(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, int]:
     """The places of those requests that are recorded already."""
-    known: dict[bytes, int] = {}
-    for some in chunks(refs):
-        known.update(connection.execute(select(ENTRY.c.ref, ENTRY.c.idx).where(ENTRY.c.ref.in_(some))).tuples().all())
-    return known
+    return dict(_KNOWN.all(connection, refs))
 
 
 def entry_by_ref(connection: Connection, ref: bytes) -> EntryRow | None:
@@ -161,7 +159,7 @@ def tile_hashes(connection: Connection, level: int, idx: int) -> bytes | None:
 
 def head(connection: Connection) -> HeadRow | None:
     """The newest checkpoint, or ``None`` before the first."""
-    row = _SELECT_HEAD.run(connection).one_or_none()
+    row = _SELECT_HEAD.one(connection)
     return None if row is None else HeadRow._make(row)
 
 
@@ -176,10 +174,10 @@ def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> N
         StoreError: somebody else moved it; the transaction must be rolled back.
     """
     if expected is None:
-        result = _INSERT_HEAD.run(connection, 1, row.size, row.at, row.note)
+        moved = _INSERT_HEAD.one(connection, 1, row.size, row.at, row.note)
     else:
-        result = _MOVE_HEAD.run(connection, row.size, row.at, row.note, expected)
-    if result.rowcount != 1:
+        moved = _MOVE_HEAD.run(connection, row.size, row.at, row.note, expected)
+    if moved != 1:
         raise StoreError(
             "the head of the ledger was moved by somebody else",
             hint="another program writes to this database without our lock; the request may be sent again",
@@ -189,7 +187,7 @@ def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> N
 
 def insert_checkpoint(connection: Connection, size: int, note: str) -> None:
     """Keep a checkpoint in the sparse history; one that is kept already stays as it is."""
-    _INSERT_CHECKPOINT.run(connection, size, note)
+    _INSERT_CHECKPOINT.one(connection, size, note)
 
 
 def checkpoints(connection: Connection, after: int = -1, limit: int = PAGE) -> list[tuple[int, str]]:

@@ -42,7 +42,8 @@ def everything(connection: Connection) -> dict[str, str]:
 
 def generation(connection: Connection) -> int:
     """How often something was published."""
-    return int(_GENERATION.run(connection).scalar() or 0)
+    row = _GENERATION.one(connection)
+    return int(row[0]) if row else 0
 
 
 def bump_generation(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from consentgate.store.meta import generation
-from consentgate.store.statements import insert_into, upsert
+from consentgate.store.statements import PreparedInsert, upsert
 from consentgate.store.tables import POLICY, TRANSLATION, VERSION
 
 
@@ -59,8 +59,8 @@ class CalendarRows(NamedTuple):
     translations: tuple[TranslationRow, ...]
 
 
-_INSERT_VERSION = insert_into(VERSION)
-_INSERT_TRANSLATION = insert_into(TRANSLATION)
+_INSERT_VERSION = PreparedInsert(VERSION)
+_INSERT_TRANSLATION = PreparedInsert(TRANSLATION)
 
 
 def load_calendar(connection: Connection) -> CalendarRows:

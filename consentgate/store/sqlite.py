@@ -29,6 +29,9 @@ _BUSY = 5_000
 """Milliseconds SQLite itself waits: the backstop for programs that write without our lock file."""
 
 _CHECKPOINT_PAGES = 1_000
+"""Pages in the write-ahead log (estimated) after which it is moved into the file. A log that is written again from its
+beginning costs half the fsync of one that grows, so this is not larger."""
+
 _LONGEST_LOG = 64 * 1024 * 1024
 
 _PRAGMAS = (
@@ -123,13 +126,13 @@ class SqliteFile(_Sqlite):
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A pooled connection in a read-only transaction: one consistent picture."""
-        with self._readers.connect() as connection:
+        with self._readers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
         """A connection of its own in a read-only transaction."""
-        with self._streams.connect() as connection:
+        with self._streams.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -258,7 +261,7 @@ class SqliteMemory(_Sqlite):
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """The connection, in a transaction that is rolled back."""
-        with self._lock, self._engine.connect() as connection:
+        with self._lock, self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select, union_all, update
 
-from consentgate.store.statements import Prepared, chunks, insert_into
+from consentgate.store.statements import Prepared, PreparedInsert, chunks
 from consentgate.store.tables import OPENING
 
 
@@ -51,7 +51,7 @@ class DecisionRow(NamedTuple):
     ref: bytes
 
 
-_INSERT_OPENING = insert_into(OPENING)
+_INSERT_OPENING = PreparedInsert(OPENING)
 _DECISION = (
     OPENING.c.policy,
     OPENING.c.serial,
@@ -135,7 +135,7 @@ def decisions_of(connection: Connection, subject_tag: bytes) -> list[DecisionRow
 
     Their own, and those of a visitor that was linked to them, made up to the link.
     """
-    return [DecisionRow._make(row) for row in _DECISIONS.run(connection, subject_tag)]
+    return [DecisionRow._make(row) for row in _DECISIONS.all(connection, subject_tag)]
 
 
 def linked_to(connection: Connection, visitor_tag: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from consentgate.store.statements import insert_into
+from consentgate.store.statements import PreparedInsert
 from consentgate.store.tables import TOKEN
 
 
@@ -25,12 +25,12 @@ class TokenRow(NamedTuple):
     revoked: int | None
 
 
-_INSERT_TOKEN = insert_into(TOKEN)
+_INSERT_TOKEN = PreparedInsert(TOKEN)
 
 
 def insert_token(connection: Connection, row: TokenRow) -> None:
     """Keep a token. An id or a digest that is taken raises `StoreError`."""
-    _INSERT_TOKEN.run(connection, *row)
+    _INSERT_TOKEN.one(connection, *row)
 
 
 def token_by_digest(connection: Connection, digest: str) -> TokenRow | None:

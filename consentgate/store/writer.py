@@ -17,12 +17,14 @@ What holds after every failure:
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -83,8 +85,27 @@ class Batch(Protocol[C]):
 
 @dataclass(slots=True, eq=False)
 class _Item(Generic[C]):
+    """A job in line, and where its result goes: a future of a thread, or one of an event loop."""
+
     job: Job[C, Any]
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None
+    error: BaseException | None = None
+
+    def start(self) -> bool:
+        """Whether it is still wanted. A thread's future cannot be cancelled from now on."""
+        if isinstance(self.future, Future):
+            return self.future.set_running_or_notify_cancel()
+        return not self.future.cancelled()
+
+    def settle(self, result: Any) -> None:
+        """Set the result or the error; in the loop's own thread where the future belongs to a loop."""
+        if self.loop is not None and self.future.cancelled():
+            return
+        if self.error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class _NotBegunError(Exception):
@@ -135,20 +156,38 @@ class Writer(Generic[C]):
         return len(self._queue)
 
     def submit(self, job: Job[C, T]) -> Future[T]:
-        """Put a job in line and return at once; the future is done when it is durable.
+        """Put a job in line from any thread and return at once; the future is done when it is durable.
 
-        A future that is cancelled before its transaction began is left out; afterwards cancelling does nothing.
+        A future that is cancelled before its transaction began is left out; afterwards it cannot be cancelled.
 
         Raises:
             OverloadedError: too many jobs wait already; nothing was put in line.
             StoreUnavailableError: the writer is closed, or belongs to the parent of this process.
         """
+        future: Future[T] = Future()
+        self._enqueue(_Item(job, future, None))
+        return future
+
+    def write(self, job: Job[C, T]) -> asyncio.Future[T]:
+        """`submit` for a coroutine: ``await writer.write(job)``.
+
+        The whole batch wakes its event loop once, not once a job as `asyncio.wrap_future` would. Cancelling the
+        waiting task after the transaction began does not stop the write; nobody waits for it any more, that is all.
+
+        Raises:
+            OverloadedError, StoreUnavailableError: as `submit`, at once.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._enqueue(_Item(job, future, loop))
+        return future
+
+    def _enqueue(self, item: _Item[C]) -> None:
         if os.getpid() != self._pid:
             raise StoreUnavailableError(
                 "the writer was started before this process was forked",
                 hint="start the application in each worker, not while it is being imported",
             )
-        future: Future[T] = Future()
         with self._changed:
             if self._closing:
                 raise StoreUnavailableError("the writer is closed", hint="the application is shutting down")
@@ -156,12 +195,11 @@ class Writer(Generic[C]):
                 raise OverloadedError(
                     f"{self._capacity} decisions are waiting to be written", hint="try again in a moment"
                 )
-            self._queue.append(_Item(job, future))
+            self._queue.append(item)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="consentgate-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-        return future
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing waits and nothing is being written; whether that came true within the seconds given."""
@@ -213,7 +251,7 @@ class Writer(Generic[C]):
                 return self._attempt(items)
             except _JobFailedError as failed:
                 items = [item for item in items if item is not failed.item]
-                failed.item.future.set_exception(failed.error)
+                _fail([failed.item], failed.error)
                 blamed += 1
                 if blamed >= _BLAME_LIMIT:
                     return self._one_by_one(items)
@@ -233,8 +271,7 @@ class Writer(Generic[C]):
             if len(failures) == _GIVE_UP_AFTER:
                 return _fail(items[place:], failures[-1])
             self._serve([item])
-            error = item.future.exception()
-            failures = [*failures, error] if isinstance(error, StoreError) else []
+            failures = [*failures, item.error] if isinstance(item.error, StoreError) else []
         return None
 
     def _attempt(self, items: list[_Item[C]]) -> None:
@@ -255,11 +292,7 @@ class Writer(Generic[C]):
             raise
         self._step("after-commit")
         self._follow(context)
-        for item, (result, refusal) in zip(items, answers, strict=True):
-            if refusal is None:
-                item.future.set_result(result)
-            else:
-                item.future.set_exception(refusal)
+        _settle(list(zip(items, answers, strict=True)))
 
     def _follow(self, context: C) -> None:
         """Tell the batch that it is durable. Whatever it makes of that, those who wait are told so too."""
@@ -269,25 +302,47 @@ class Writer(Generic[C]):
             _log.exception("the ledger's memory could not follow a commit; it will be read again")
             self._batch.rolled_back()
 
-    def _work(self, connection: Connection, context: C, item: _Item[C]) -> tuple[Any, ConsentGateError | None]:
+    def _work(self, connection: Connection, context: C, item: _Item[C]) -> Any:
         """Run one job. A refusal before it wrote anything concerns nobody else; after that, all must be rolled back."""
         before = self._database.changes(connection)
+        item.error = None
         try:
-            return item.job.work(connection, context), None
+            return item.job.work(connection, context)
         except Exception as raised:
             error = explained(raised)
             if isinstance(error, StoreUnavailableError):
                 raise  # the database is to blame, not the job
             if isinstance(error, ConsentGateError) and self._database.changes(connection) == before:
-                return None, error
+                item.error = error
+                return None
             raise _JobFailedError(item, error) from raised
 
 
 def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:
-    """Those that were not cancelled meanwhile; from now on they cannot be."""
-    return [item for item in items if item.future.set_running_or_notify_cancel()]
+    """Those that are still wanted."""
+    return [item for item in items if item.start()]
 
 
 def _fail(items: Sequence[_Item[C]], error: BaseException) -> None:
     for item in items:
-        item.future.set_exception(error)
+        item.error = error
+    _settle([(item, None) for item in items])
+
+
+def _settle(answers: Sequence[tuple[_Item[C], Any]]) -> None:
+    """Tell everybody: threads at once, each event loop with one call for all that wait in it."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Item[C], Any]]] = {}
+    for item, result in answers:
+        if item.loop is None:
+            item.settle(result)
+        else:
+            loops.setdefault(item.loop, []).append((item, result))
+    for loop, waiting in loops.items():
+        # The loop may be closed: its tasks are gone, and with them whoever wanted to know.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver, waiting)
+
+
+def _deliver(answers: Sequence[tuple[_Item[C], Any]]) -> None:
+    for item, result in answers:
+        item.settle(result)
