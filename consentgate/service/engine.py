@@ -83,17 +83,20 @@ class Engine:
     _pepper: bytes
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Clock = now, randomness: Randomness = secrets.token_bytes) -> Engine:
+    def open(
+        cls,
+        settings: Settings,
+        generation: Generation,
+        *,
+        clock: Clock = now,
+        randomness: Randomness = secrets.token_bytes,
+    ) -> Engine:
         """Open everything and check it: schema, signing key, head against rows, head against the anchor file.
 
         Raises:
             ConfigurationError, StoreError, RewindError: start-up is refused; the hint says what to do.
         """
         file = sqlite_path(settings.database)
-        if file is not None and not file.parent.is_dir():
-            raise ConfigurationError(
-                f"the folder {file.parent} for the database does not exist", hint="make it, or set database="
-            )
         database = Database.open(database_url(settings.database))
         try:
             values, signer = _identify(database, settings, file, randomness)
@@ -103,7 +106,6 @@ class Engine:
             gate = settings.gate_record
             database.write(lambda connection: blobs.put_blobs(connection, [BlobRow(digest(gate), JSON, gate)]))
             seals = Seals(settings.secrets)
-            generation = Generation.open(file.with_name(file.name + ".generation")) if file else Generation.local()
             return cls(
                 settings, clock, randomness, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
                 generation, digest(gate), bytes.fromhex(values[PEPPER]),
@@ -152,6 +154,28 @@ class Engine:
     def tag(self, subject: Subject) -> bytes:
         """What a subject is looked up by: a keyed digest, so that an index of the table names nobody."""
         return hmac.digest(self._pepper, subject.key.encode(), "sha256")[:16]
+
+
+def open_generation(settings: Settings) -> Generation:
+    """The publication counter beside the database, or one of this process alone for a database in memory.
+
+    Raises:
+        ConfigurationError: the folder for the database does not exist, or may not be written.
+    """
+    file = sqlite_path(settings.database)
+    if file is None:
+        return Generation.local()
+    if not file.parent.is_dir():
+        raise ConfigurationError(
+            f"the folder {file.parent} for the database does not exist", hint="make it, or set database= to another"
+        )
+    try:
+        return Generation.open(file.with_name(file.name + ".generation"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file.name}.generation beside the database cannot be written: {error.strerror}",
+            hint="give this process the right to write there",
+        ) from error
 
 
 def _identify(

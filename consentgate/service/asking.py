@@ -1,0 +1,275 @@
+"""Ask and decide: offers, decisions, passes, links.
+
+Room: service. The middle part of the handle `consentgate.service.terms.Terms`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from consentgate.errors import NotFoundError, TermsChangedError
+from consentgate.evidence.entry import DecisionEntry, decode
+from consentgate.gate.hooks import Accepted
+from consentgate.service import decide as deciding
+from consentgate.service import publish as publishing
+from consentgate.service.facts import Facts
+from consentgate.service.handle import Handle
+from consentgate.service.holdings import NOTHING, Holding, fold, serials_of
+from consentgate.service.ledger import Pending
+from consentgate.service.link import link as enter_link
+from consentgate.service.offer import (
+    Drafter,
+    OfferDraft,
+    SealedOffer,
+    open_offer,
+    seal_offer,
+)
+from consentgate.service.settings import HOUR
+from consentgate.store import blobs, subjects
+from consentgate.store import entries as shelf
+from consentgate.store.blobs import BlobRow
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import digest
+from consentgate.terms.instants import SECOND, Instant
+from consentgate.terms.policy import Act
+from consentgate.terms.subject import Subject, SubjectKind
+
+log = logging.getLogger("consentgate")
+
+PAGE = "text/html; charset=utf-8"
+ATTEMPTS = 5
+
+
+class Asking(Handle):
+    """The operations around one subject."""
+
+    async def holdings(self, subject: Subject) -> dict[str, Holding]:
+        """What a subject has decided so far, by policy: one indexed query."""
+        tag = self.engine.tag(subject)
+        return fold(await self._read(lambda connection: subjects.decisions_of(connection, tag)))
+
+    async def accepted(self, subject: Subject) -> Accepted:
+        """What a pass for this subject says."""
+        tag = self.engine.tag(subject)
+
+        def look(connection: Connection) -> tuple[list[subjects.DecisionRow], int]:
+            head = shelf.head(connection)
+            return subjects.decisions_of(connection, tag), head.size if head else 0
+
+        rows, size = await self._read(look)
+        instant = self.clock()
+        holdings = fold(rows)
+        serials, expires = serials_of(holdings, instant)
+        every = {serial for holding in holdings.values() for serial in holding.accepted}
+        return Accepted(frozenset(serials), expires, frozenset(every - set(serials)), size)
+
+    async def link(self, visitor_id: str, subject: Subject) -> Accepted:
+        """Carry over what a device accepted before its user signed in; twice is once."""
+        visitor = Subject(visitor_id, SubjectKind.VISITOR)
+        if not subject.impersonated_by:
+            await self._write(
+                partial(
+                    enter_link, self.engine.tag(visitor), self.engine.tag(subject), visitor, subject, self._randomness
+                )
+            )
+        return await self.accepted(subject)
+
+    async def offer(
+        self,
+        subject: Subject,
+        *,
+        languages: Sequence[str] = (),
+        ask: Literal["required", "all"] = "required",
+        only: Iterable[str] | None = None,
+    ) -> OfferDraft:
+        """What this subject is asked now, with the redline from their own last accepted version.
+
+        Args:
+            subject: who.
+            languages: language ranges, best first.
+            ask: ``required``: what blocks or is in grace; ``all``: also what is announced.
+            only: just these policies, whatever their state.
+        """
+        calendar, holdings = await self.fresh(), await self.holdings(subject)
+        drafter = Drafter(
+            calendar, self._text, self._redline, self._randomness, frozenset(only) if only is not None else None
+        )
+        return await asyncio.to_thread(
+            partial(drafter.draft, subject, holdings, self.clock(), languages=languages, everything=ask == "all")
+        )
+
+    async def seal_offer(self, draft: OfferDraft, *, page: bytes | None, controls: Mapping[str, bytes]) -> str:
+        """Keep what was shown, and seal the offer.
+
+        Args:
+            draft: what was rendered.
+            page: the exact bytes, before the offer was put into them.
+            controls: canonical bytes of the control wording by policy (`consentgate.service.offer.control_bytes`).
+        """
+        rows = [BlobRow(digest(data), publishing.JSON, data) for data in controls.values()]
+        rows += [BlobRow(digest(page), PAGE, page)] if page is not None else []
+        await self._keep(rows)
+        return seal_offer(
+            draft,
+            self.engine.seals,
+            page=digest(page) if page is not None else None,
+            controls={slug: digest(data) for slug, data in controls.items()},
+        )
+
+    async def _keep(self, rows: Sequence[BlobRow]) -> None:
+        """Keep blobs, once: what this process knows to be there costs nothing."""
+        fresh = [row for row in rows if row.digest not in self._kept_pages]
+        if not fresh:
+            return
+        await self._write(lambda connection, _: blobs.put_blobs(connection, fresh))
+        if len(self._kept_pages) > 10_000:
+            self._kept_pages.clear()
+        self._kept_pages.update(row.digest for row in fresh)
+
+    def open_offer(self, token: str) -> SealedOffer:
+        """Open a sealed offer.
+
+        Raises:
+            SealError, OfferExpiredError: not ours, or shown too long ago.
+        """
+        lifetime = self.settings.offer_hours * HOUR * SECOND
+        return open_offer(token, self.engine.seals, now=self.clock(), lifetime=lifetime)
+
+    async def decide(
+        self, token: str, acts: Mapping[str, Act], *, subject: Subject | None = None, facts: Facts | None = None
+    ) -> deciding.Decided:
+        """Record decisions on a sealed offer. Durable when this returns.
+
+        Args:
+            token: the sealed offer.
+            acts: what was decided, by policy; policies of the offer that are left out stay undecided.
+            subject: who decides, as the host knows them now; ``None`` for the visitor of the offer.
+            facts: circumstances.
+
+        Raises:
+            SealError, OfferExpiredError: the offer is not ours, or too old.
+            TermsChangedError: something was published in between, somebody else is signed in, or the offer was
+                answered otherwise already. Nothing was recorded; make a new offer.
+            DecisionError: not a decision this offer allows.
+            OverloadedError, StoreUnavailableError: not recorded; the same request may be sent again.
+        """
+        offer = self.open_offer(token)
+        subject = self._same_subject(offer, subject)
+        facts = facts or Facts()
+        refs = deciding.refs(offer, acts)
+        known = await self._read(lambda connection: shelf.refs_known(connection, refs))
+        replayed = bool(refs) and len(known) == len(refs)
+        if not replayed:
+            await self._enter(offer, acts, subject, facts, refs)
+        rows = await self._read(lambda connection: shelf.entries_by_refs(connection, refs))
+        entries = tuple(decision_of(rows[ref].leaf) for ref in refs)
+        if any(Act(entry.decision) is not acts[entry.policy] for entry in entries):
+            raise TermsChangedError(
+                "this page was answered already, and otherwise", hint="look at the page as it is now", answered=True
+            )
+        accepted = await self.accepted(subject)
+        return deciding.Decided(subject, entries, self.pass_for(subject, accepted), replayed, accepted.tree_size)
+
+    async def _enter(
+        self, offer: SealedOffer, acts: Mapping[str, Act], subject: Subject, facts: Facts, refs: tuple[bytes, ...]
+    ) -> None:
+        tag = self.engine.tag(subject)
+        for _ in range(ATTEMPTS):
+            calendar = await self.fresh()
+            prepared = deciding.prepare(offer, acts, calendar, subject, facts, self.settings, self._randomness)
+
+            def work(
+                connection: Connection,  # noqa: ARG001
+                pending: Pending,
+                calendar: Calendar = calendar,
+                prepared: list[deciding.Prepared] = prepared,
+            ) -> None:
+                deciding.enter(
+                    pending, prepared, calendar, offer, tag, subject, facts,
+                    gate=self.engine.gate_digest, test=self.settings.test,
+                )  # fmt: skip
+
+            try:
+                await self._write(work, refs)
+            except publishing.CalendarMovedError:
+                await self.reload()
+                continue
+            return
+        raise TermsChangedError("the terms keep changing; nothing was recorded", hint="try again")
+
+    def _same_subject(self, offer: SealedOffer, subject: Subject | None) -> Subject:
+        """Who decides must be who was asked; a visitor is whoever holds the page.
+
+        Raises:
+            TermsChangedError: somebody signed in or out while the page was open.
+        """
+        if subject is None and offer.subject.kind is SubjectKind.VISITOR:
+            return offer.subject
+        if subject is None or subject.key != offer.subject.key:
+            raise TermsChangedError(
+                "somebody else is signed in than when this page was shown",
+                hint="read the page again, as who you are now",
+                signed_in=True,
+            )
+        return subject
+
+    def pass_for(self, subject: Subject, accepted: Accepted, *, snoozed: Instant | None = None) -> str:
+        """Seal a pass: what goes into the cookie."""
+        return self.engine.sealer.issue(
+            subject,
+            accepted.serials,
+            now=self.clock(),
+            expires=accepted.expires,
+            snoozed=snoozed,
+            tree_size=accepted.tree_size,
+        )
+
+    async def record(
+        self,
+        subject: Subject,
+        policy: str,
+        label: str | None = None,
+        act: Act = Act.ACCEPT,
+        *,
+        method: Literal["api", "import"] = "api",
+    ) -> DecisionEntry:
+        """Record a decision that was made elsewhere: at a desk, by API, in an older system.
+
+        Args:
+            subject: who decided.
+            policy: slug.
+            label: of the version; ``None`` for the one in force.
+            act: what was decided.
+            method: ``api`` or ``import``; the record says so.
+
+        Raises:
+            NotFoundError: no such policy or version.
+        """
+        calendar = await self.fresh()
+        version = self.version(policy, label)
+        holding = (await self.holdings(subject)).get(policy, NOTHING)
+        offer = deciding.offer_elsewhere(version, holding, subject, self.clock(), self._randomness)
+        facts = Facts(method=method)
+        prepared = deciding.prepare(offer, {policy: act}, calendar, subject, facts, self.settings, self._randomness)
+        tag = self.engine.tag(subject)
+
+        def work(_: Connection, pending: Pending) -> DecisionEntry:
+            return deciding.enter_elsewhere(
+                pending, prepared[0], calendar, offer, tag, subject, facts,
+                gate=self.engine.gate_digest, test=self.settings.test,
+            )  # fmt: skip
+
+        return await self._write(work)
+
+
+def decision_of(leaf: bytes) -> DecisionEntry:
+    entry = decode(leaf)
+    if not isinstance(entry, DecisionEntry):
+        raise NotFoundError("this entry of the ledger is not a decision")
+    return entry

@@ -1,0 +1,212 @@
+"""The handle's ground: start and stop, the calendar in memory, threads, kept contents.
+
+Room: service. `consentgate.service.terms.Terms` is the handle; this is the part that every operation stands on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ConsentGateError, NotFoundError
+from consentgate.gate.generation import Generation
+from consentgate.service import publish as publishing
+from consentgate.service.engine import Clock, Engine, Randomness, now, open_generation
+from consentgate.service.holdings import State
+from consentgate.service.ledger import Pending
+from consentgate.service.offer import version_to_offer
+from consentgate.service.settings import Settings
+from consentgate.service.watch import Watch
+from consentgate.store import blobs, meta
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import digest
+from consentgate.terms.policy import Version
+from consentgate.terms.redline import ALGORITHM, Redline, compare, from_bytes, to_bytes
+
+log = logging.getLogger("consentgate")
+
+T = TypeVar("T")
+
+
+class Handle:
+    """What is open, and how coroutines reach it without blocking.
+
+    Args:
+        settings: as configured.
+        clock, randomness: for tests; the wall clock and the system's randomness by default.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock = now, randomness: Randomness = secrets.token_bytes) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._randomness = randomness
+        self._engine: Engine | None = None
+        self._generation: Generation | None = None
+        self._calendar = Calendar()
+        self._seen = 0
+        self._watch: Watch | None = None
+        self._starting = asyncio.Lock()
+        self._kept_pages: set[str] = set()
+        self._text: Callable[[str], str] = lru_cache(maxsize=256)(lambda key: self.engine.text(key))
+        self._redline: Callable[[str, str], Redline] = lru_cache(maxsize=256)(self._read_redline)
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the ledger, publish the policies folder if one is set, and begin to watch. Twice is once.
+
+        Raises:
+            ConsentGateError: start-up is refused; the hint says what to do.
+        """
+        async with self._starting:
+            if self._engine is not None:
+                return
+            engine = await asyncio.to_thread(
+                partial(Engine.open, self.settings, self.generation, clock=self.clock, randomness=self._randomness)
+            )
+            self._engine = engine
+            try:
+                await self.reload()
+                await self._opened()
+            except BaseException:
+                self._engine = None
+                await asyncio.to_thread(engine.close)
+                raise
+            if not self._calendar.versions:
+                log.warning("no policy is published: the gate is open")
+            self._watch = Watch(self._read_generation, self._moved, self._calendar.generation)
+            self._watch.start()
+
+    async def _opened(self) -> None:
+        """What else belongs to start-up, once everything is open."""
+
+    async def stop(self) -> None:
+        """Write what was accepted, then close everything. Twice is once."""
+        engine, self._engine = self._engine, None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            await asyncio.to_thread(watch.stop)
+        if engine is not None:
+            await asyncio.to_thread(engine.close)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def generation(self) -> Generation:
+        """The publication counter of this host, which every gate reads on every request."""
+        if self._generation is None:
+            self._generation = open_generation(self.settings)
+        return self._generation
+
+    @property
+    def started(self) -> bool:
+        """Whether the ledger is open."""
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        """The open resources.
+
+        Raises:
+            ConsentGateError: not started.
+        """
+        if self._engine is None:
+            raise ConsentGateError(
+                "consentgate was not started", hint="await terms.start(), or let the gate see lifespan"
+            )
+        return self._engine
+
+    @property
+    def calendar(self) -> Calendar:
+        """Everything published, as this process last saw it."""
+        return self._calendar
+
+    async def reload(self) -> Calendar:
+        """Read everything published, anew."""
+        seen = self.engine.generation.value
+        calendar = await asyncio.to_thread(self.engine.calendar)
+        if calendar.generation >= self._calendar.generation:
+            self._calendar, self._seen = calendar, seen
+        return self._calendar
+
+    async def fresh(self) -> Calendar:
+        """The calendar, read anew if anybody on this host has published since."""
+        if self.engine.generation.value != self._seen:
+            return await self.reload()
+        return self._calendar
+
+    def _moved(self, _: int) -> None:
+        """Another host published: every gate of this one loads at its next request."""
+        self.engine.generation.bump()
+
+    def _read_generation(self) -> int:
+        return self.engine.database.read(meta.generation)
+
+    def version(self, policy: str, label: str | None = None) -> Version:
+        """A version by its label, or the one in force.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        if policy not in self._calendar.by_slug:
+            raise NotFoundError(f"there is no policy {policy}", policy=policy)
+        if label is not None:
+            found = self._calendar.find(policy, label)
+        else:
+            standing = self._calendar.at(self.clock()).standing(policy)
+            found = version_to_offer(standing, State.CURRENT) if standing else None
+        if found is None:
+            raise NotFoundError(f"{policy} has no version {label or 'in force'}", policy=policy, version=label)
+        return found
+
+    # --- kept contents --------------------------------------------------------------------------------------------
+
+    async def text(self, text_digest: str) -> str:
+        """A canonical text by its digest."""
+        return await asyncio.to_thread(self._text, text_digest)
+
+    async def blob(self, blob_digest: str) -> bytes:
+        """Kept bytes (text, page, control wording, redline) by their digest."""
+        return await asyncio.to_thread(self.engine.blob, blob_digest)
+
+    async def redline(self, old_digest: str, new_digest: str) -> Redline:
+        """The redline between two texts, by their digests; kept once it was computed at publication."""
+        return await asyncio.to_thread(self._redline, old_digest, new_digest)
+
+    def _read_redline(self, old_digest: str, new_digest: str) -> Redline:
+        kept = self.engine.database.read(
+            lambda connection: blobs.get_redline(connection, old_digest, new_digest, ALGORITHM)
+        )
+        if kept is not None and digest(kept.data) == kept.digest:
+            return from_bytes(kept.data)
+        fresh = compare(self._text(old_digest), self._text(new_digest))
+        data = to_bytes(fresh)
+        self.engine.submit(lambda connection, _: _keep_redline(connection, old_digest, new_digest, data))
+        return fresh
+
+    # --- threads -------------------------------------------------------------------------------------------------
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self.engine.database.read, work)
+
+    async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
+        # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
+        future: Any = asyncio.wrap_future(self.engine.submit(work, refs))
+        result: T = await asyncio.shield(future)
+        return result
+
+
+def _keep_redline(connection: Connection, old_digest: str, new_digest: str, data: bytes) -> None:
+    blobs.put_blob(connection, digest(data), publishing.REDLINE, data)
+    blobs.put_redline(connection, old_digest, new_digest, ALGORITHM, digest(data))

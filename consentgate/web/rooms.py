@@ -1,0 +1,55 @@
+"""Which room of ours a request under the prefix goes to: the pages, or the administrators' API.
+
+Room: web. The API (and FastAPI with it) is loaded at the first request to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consentgate.gate.hooks import ASGIApp, KeptForm, Receive, Scope, Send
+from consentgate.gate.paths import local_path
+from consentgate.gate.verdict import Verdict
+from consentgate.service.terms import Terms
+from consentgate.terms.policy import under
+
+
+class Rooms:
+    """An ASGI application for everything under the prefix.
+
+    Args:
+        terms: the handle; started before the first request arrives here.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        from consentgate.web.pages import build_pages
+
+        self._terms = terms
+        self._prefix = terms.settings.prefix
+        self._pages: Any = build_pages(terms)
+        self._api: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        app = self._pages
+        if scope["type"] == "http" and under(local_path(scope), f"{self._prefix}/api"):
+            app = self._load_api()
+        await app(scope, receive, send)
+
+    def _load_api(self) -> Any:
+        if self._api is None:
+            from consentgate.web.api import build_api
+
+            self._api = build_api(self._terms, self._prefix)  # type: ignore[assignment]
+        return self._api
+
+    async def review(
+        self, scope: Scope, receive: Receive, send: Send, *,
+        verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool,
+    ) -> None:  # fmt: skip
+        """Answer with the review page in place."""
+        await self._pages.review(scope, receive, send, verdict=verdict, status=status, kept=kept, too_large=too_large)
+
+    async def unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 503 with a page that says when to come back."""
+        await self._pages.unavailable(scope, receive, send)
