@@ -1,0 +1,125 @@
+"""A redline and a text as they stand in a page: our labels in the reader's language, ids that do not meet.
+
+Room: web (pure). Several policies may stand on one page, so every id gets its policy's slug in front; headings go
+deeper by as much as the page's own headings need.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from consentgate.terms import views
+from consentgate.terms.markdown import ID_PREFIX, render
+from consentgate.terms.redline import Redline
+from consentgate.web.present import View, _
+from consentgate.web.render import Words
+
+# All words of a redline are escaped, so what looks like a tag or an attribute here is one of the view's own.
+_CHANGE_ID = re.compile(r'( id="| href="#)change-')
+_HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[ >])")
+_FIRST_HEADING = re.compile(r"\s*<(h[1-6])[^>]*>(.*?)</h[1-6]>", re.DOTALL)
+_TEXT_ID = re.compile(rf'(<(?:h[1-6] id="|a href="#)){ID_PREFIX}')
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """One line of the list of changes.
+
+    Args:
+        url: of its place in the page.
+        kind: in words.
+        section: title, or empty.
+        removed, added: first words of what went and what came.
+    """
+
+    url: str
+    kind: str
+    section: str
+    removed: str
+    added: str
+
+
+def labels(words: Words) -> views.Labels:
+    """The redline's labels in an interface language."""
+    return views.Labels(
+        inserted=words.say(_("inserted")),
+        deleted=words.say(_("deleted")),
+        end=words.say(_("end")),
+        before=words.say(_("Before")),
+        after=words.say(_("After")),
+        moved_here=words.say(_("Moved here from “{section}”")),
+        moved_away=words.say(_("Moved to “{section}”")),
+        renumbered=words.say(_("renumbered from")),
+        links=words.say(_("Changed link targets")),
+        link_changed=words.say(_("“{text}” now leads to {new} instead of {old}")),
+        link_added=words.say(_("“{text}” now leads to {new}")),
+        link_removed=words.say(_("“{text}” no longer leads to {old}")),
+        beginning=words.say(_("Beginning of the text")),
+        nothing=words.say(_("The two texts read the same.")),
+        kinds=tuple(_kinds(words).items()),
+        unchanged=lambda count: words.count(_("%(num)s unchanged paragraph"), _("%(num)s unchanged paragraphs"), count),
+    )
+
+
+def _kinds(words: Words) -> dict[str, str]:
+    return {
+        "inserted": words.say(_("Added")),
+        "deleted": words.say(_("Removed")),
+        "replaced": words.say(_("Changed")),
+        "moved": words.say(_("Moved")),
+    }
+
+
+def redline_html(redline: Redline, view: View, words: Words, *, slug: str, shift: int) -> Markup:
+    """A redline as it stands in a page.
+
+    Args:
+        redline: to show.
+        view: how.
+        words: the interface language.
+        slug: of the policy; goes before every id.
+        shift: how many levels deeper its headings go (the view itself already goes one deeper).
+    """
+    html = views.to_html(redline, view=view, labels=labels(words))
+    html = _CHANGE_ID.sub(rf"\g<1>{slug}-change-", html)
+    html = html.replace('href="#s-', f'href="#{slug}-s-')
+    html = _HEADING_TAG.sub(lambda found: f"{found[1]}{min(6, int(found[2]) + shift - 1)}", html)
+    return Markup(html)  # noqa: S704 - every word of it was escaped by the view
+
+
+def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -> list[ChangeLine]:
+    """The list of changes; without links where the page does not show the marked text."""
+    kinds = _kinds(words)
+    return [
+        ChangeLine(
+            url=f"#{slug}-{line.anchor}" if anchored else "",
+            kind=kinds[line.kind],
+            section=line.section,
+            removed=line.removed,
+            added=line.added,
+        )
+        for line in views.to_list_of_changes(redline, excerpt=90)
+    ]
+
+
+def text_html(text: str, *, slug: str, shift: int, title: str = "") -> Markup:
+    """A text as it stands in a page; no comment of a page's own can be faked by it.
+
+    Args:
+        text: Markdown.
+        slug: of the policy; goes before every id.
+        shift: how many levels deeper its headings go.
+        title: shown right above it; where the text opens with the same words they are not shown twice to the eye.
+    """
+    html = _TEXT_ID.sub(rf"\g<1>{slug}-{ID_PREFIX}", render(text, shift=shift))
+    opening = _FIRST_HEADING.match(html)
+    if opening and _plain(opening[2]) == _plain(title):
+        html = f'<{opening[1]} class="cg-repeats"{html[opening.end(1) :]}'
+    return Markup(html.replace("<!--", "&lt;!--"))  # noqa: S704 - sanitised by nh3
+
+
+def _plain(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", "", html).split()).casefold()

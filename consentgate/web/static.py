@@ -1,0 +1,80 @@
+"""Our two static files, named by their content so that browsers may keep them for ever.
+
+Room: web. ``/terms/static/consentgate.<twelve hex digits>.css``: a new release has a new name, so nobody sees an old
+style beside a new page. A host's override folder may replace a file by one of the same name under ``static/``.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consentgate.terms.canonical import digest
+
+FOREVER = "public, max-age=31536000, immutable"
+
+_NAMES = ("consentgate.css", "consentgate.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One static file.
+
+    Args:
+        name: as the source calls it.
+        public: with the first digits of its digest.
+        content: its bytes.
+        media_type: as sent.
+    """
+
+    name: str
+    public: str
+    content: bytes
+    media_type: str
+
+
+class Assets:
+    """The static files, ours and those of the host's override folder."""
+
+    def __init__(self, overrides: Path | None = None) -> None:
+        found = {name: resources.files(__package__).joinpath("static", name).read_bytes() for name in _NAMES}
+        folder = overrides / "static" if overrides else None
+        if folder and folder.is_dir():
+            found |= {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+        assets = [_asset(name, content) for name, content in found.items()]
+        self._by_public: Mapping[str, Asset] = {asset.public: asset for asset in assets}
+        self._by_name: Mapping[str, Asset] = {asset.name: asset for asset in assets}
+
+    def public(self, name: str) -> str:
+        """The public name of a file, for templates."""
+        return self._by_name[name].public
+
+    def read(self, name: str) -> str:
+        """A file's text, for the page that must stand alone when it is saved."""
+        return self._by_name[name].content.decode()
+
+    async def serve(self, request: Request) -> Response:
+        """Answer ``GET /terms/static/{file}``."""
+        asset = self._by_public.get(request.path_params["file"])
+        if asset is None:
+            return Response(
+                "Not found", status_code=404, media_type="text/plain", headers={"Cache-Control": "no-store"}
+            )
+        headers = {
+            "Cache-Control": FOREVER,
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    stem, dot, ending = name.rpartition(".")
+    public = f"{stem}.{digest(content)[:12]}.{ending}" if dot else f"{name}.{digest(content)[:12]}"
+    return Asset(name, public, content, mimetypes.guess_type(name)[0] or "application/octet-stream")
