@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
@@ -232,8 +232,8 @@ def explained(error: Exception) -> Exception:
         return StoreError(message, hint="what it names is there already, or is not there at all")
     if isinstance(error, PoolTimeoutError):
         return OverloadedError("all reading connections are busy", hint="try again in a moment")
-    if isinstance(error, SQLAlchemyError):
-        return sqlite.explain(getattr(error, "orig", None) or error)
+    if isinstance(error, DBAPIError):
+        return sqlite.explain(error.orig or error)
     return sqlite.explain(error) if isinstance(error, sqlite3.Error) else error
 
 

@@ -48,13 +48,17 @@ class LockFile:
         mode: permission bits of a new file.
     """
 
-    __slots__ = ("_contended", "_descriptor", "_released")
+    __slots__ = ("_contended", "_descriptor", "_mode", "_path", "_released")
 
     def __init__(self, path: Path, mode: int = 0o600) -> None:
-        # 0o600 would shut out the second account of a database that is shared by a group: the database's own bits rule.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), mode)
+        self._path = path
+        self._mode = mode
+        self._descriptor = self._open()
         self._contended = False
         self._released = 0.0
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), self._mode)
 
     def acquire(self, timeout: float) -> bool:
         """Take the lock.
@@ -77,7 +81,12 @@ class LockFile:
             except (BlockingIOError, PermissionError):
                 self._contended = True
             else:
-                return True
+                if os.fstat(self._descriptor).st_nlink:
+                    return True
+                # Somebody removed the file: others lock a new one by now, and ours is worth nothing.
+                os.close(self._descriptor)
+                self._descriptor = self._open()
+                continue
             if time.monotonic() >= deadline:
                 return False
             time.sleep(pause)

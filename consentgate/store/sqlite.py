@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 from consentgate.errors import ConfigurationError, StoreUnavailableError
@@ -61,6 +62,12 @@ def _engine(address: str, begin: str, pool: type[Pool], **options: Any) -> Engin
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in _PRAGMAS:
             connection.execute(pragma).close()
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if mode not in ("wal", "memory"):
+            raise StoreUnavailableError(
+                f"SQLite cannot keep a write-ahead log here (journal mode {mode})",
+                hint="put the database on a local disk; network file systems cannot do it",
+            )
         if begin == "BEGIN":
             connection.execute("PRAGMA query_only=ON").close()
 
@@ -107,6 +114,7 @@ class SqliteFile(_Sqlite):
         self._streams = _engine(address, "BEGIN", NullPool)
         self._connection: Connection | None = None
         self._pages = 0
+        self._identity = self._identify()
 
     def _make_file(self, create: bool) -> None:
         if not self.path.exists() and not create:
@@ -165,6 +173,7 @@ class SqliteFile(_Sqlite):
             StoreUnavailableError: the lock was not free within `timeout` seconds.
         """
         with self._held(timeout):
+            self._notice_replacement()
             connection = self._open_connection()
             changes = driver(connection).total_changes
             try:
@@ -176,6 +185,24 @@ class SqliteFile(_Sqlite):
                 self._drop_connection()
                 raise
             self._pages += 4 + 2 * (driver(connection).total_changes - changes)
+
+    def _notice_replacement(self) -> None:
+        """Follow the path, not the file: whoever restores a backup puts another file there, and what we wrote to the
+        old one would be acknowledged and gone. The ledger then sees a head that is not its own, and says so."""
+        identity = self._identify()
+        if identity != self._identity:
+            self._drop_connection()
+            self._readers.dispose()
+            self._identity = identity
+
+    def _identify(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError as error:
+            raise StoreUnavailableError(
+                f"the database file {self.path} is gone", hint="put it back, or restart to begin with an empty one"
+            ) from error
+        return found.st_dev, found.st_ino
 
     def _open_connection(self) -> Connection:
         if self._connection is None:
@@ -196,7 +223,7 @@ class SqliteFile(_Sqlite):
         if self._pages < _CHECKPOINT_PAGES:
             return
         log = self.path.with_name(self.path.name + "-wal")
-        with suppress(StoreUnavailableError, sqlite3.Error, OSError), self._held(0.0):
+        with suppress(StoreUnavailableError, SQLAlchemyError, sqlite3.Error, OSError), self._held(0.0):
             self._pages = 0
             long = log.stat().st_size > _LONGEST_LOG
             self._checkpoint("TRUNCATE" if long else "PASSIVE", wait=100)
@@ -268,12 +295,15 @@ class SqliteMemory(_Sqlite):
     def streaming(self) -> Iterator[Connection]:
         """A copy of everything: who reads slowly must not keep writers out, and there is only one connection."""
         copy = _engine(":memory:", "BEGIN", StaticPool)
-        with copy.connect() as connection:
-            with self._lock, self._engine.connect() as source:
-                driver(connection).execute("PRAGMA query_only=OFF").close()
-                driver(source).backup(driver(connection))
-            yield connection
-        copy.dispose()
+        try:
+            with copy.connect() as connection:
+                with self._lock, self._engine.connect() as source:
+                    driver(connection).execute("PRAGMA query_only=OFF").close()
+                    driver(source).backup(driver(connection))
+                with connection.begin():
+                    yield connection
+        finally:
+            copy.dispose()
 
     @contextmanager
     def writing(self, timeout: float) -> Iterator[Connection]:
