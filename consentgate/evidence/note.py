@@ -175,9 +175,15 @@ class Signer:
         private, _, rest = text.partition("+KEY+")
         name, _, rest = rest.partition("+")
         _, _, encoded = rest.partition("+")
-        signer = _parse_key(cls, name, encoded, "the signer key") if private == "PRIVATE" else None
-        if signer is None or signer.secret() != text:
-            raise VerificationError("the signer key is malformed", hint="it has the form PRIVATE+KEY+name+hash+base64")
+        # `from None`, and no detail: what stands at the wrong place may be the secret.
+        try:
+            signer = _parse_key(cls, name, encoded, "the signer key")
+        except VerificationError:
+            signer = None
+        if signer is None or private != "PRIVATE" or signer.secret() != text:
+            raise VerificationError(
+                "the signer key is malformed", hint="it has the form PRIVATE+KEY+name+hash+base64"
+            ) from None
         return signer
 
     def sign(self, text: str, time: int | None = None) -> Signature:

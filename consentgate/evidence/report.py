@@ -226,7 +226,7 @@ def _ledger_findings(ledger: VerifiedLedger) -> Iterable[str]:
         return
     if summary.missing:
         where = "; ".join(f"{gap.id}: {', '.join(gap.fields)}" for gap in summary.gaps[:5])
-        scope = "no entry says they were erased" if ledger.header.mode == "complete" else "nothing here says why"
+        scope = "no erase entry says why" if ledger.header.mode == "complete" else "nothing here says why"
         yield f"{_count(summary.missing, 'personal field')} gone and {scope}: {where}"
     if summary.unpublished:
         yield f"{_count(summary.unpublished, 'decision')} about a text that no earlier entry published."

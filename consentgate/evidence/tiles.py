@@ -187,7 +187,7 @@ class TileName:
     index: int
     width: int = TILE_WIDTH
 
-    def ranges(self) -> HashRange:
+    def hashes(self) -> HashRange:
         """Hashes (or, for entries, entry indexes) in this tile."""
         start = self.index << TILE_HEIGHT
         return HashRange(self.level or 0, start, start + self.width)
