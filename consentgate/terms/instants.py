@@ -44,7 +44,7 @@ def to_datetime(instant: Instant) -> datetime:
 
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC, always with six decimals: ``2026-01-31T08:00:00.000000Z``."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return to_datetime(instant).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_instant(text: str) -> Instant:
