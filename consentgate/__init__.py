@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from consentgate.app import ConsentGate as ConsentGate
     from consentgate.errors import AccessError as AccessError
     from consentgate.errors import ConfigurationError as ConfigurationError
     from consentgate.errors import ConsentGateError as ConsentGateError
@@ -38,6 +39,7 @@ _HOMES = {
     "Act": "consentgate.terms.policy",
     "Audience": "consentgate.terms.policy",
     "ConfigurationError": "consentgate.errors",
+    "ConsentGate": "consentgate.app",
     "ConsentGateError": "consentgate.errors",
     "DecisionError": "consentgate.errors",
     "Impact": "consentgate.terms.policy",

@@ -17,10 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from consentgate import errors
+from consentgate import ConsentGate, errors
 from consentgate.errors import DraftError
+from consentgate.gate.answers import PROBLEM_TYPE
 from consentgate.terms.draft import parse_draft
 from consentgate.terms.policy_file import parse_policy
+from consentgate.web.api import build_api
+from consentgate.web.pages import build_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -204,8 +207,54 @@ def test_every_error_has_its_entry(kind: type[errors.ConsentGateError]) -> None:
 
 
 def test_no_entry_is_left_over_from_an_error_that_is_gone() -> None:
-    """Each heading of the page of errors is the slug of an error."""
-    assert set(headings(DOCS / "reference" / "errors.md")[1:]) == {kind.slug for kind in ERRORS.values()}
+    """Each heading of the page of errors is the slug of an error, or what the gate answers to programs."""
+    gates = PROBLEM_TYPE.removeprefix(errors.PROBLEM_BASE)
+
+    assert set(headings(DOCS / "reference" / "errors.md")[1:]) == {kind.slug for kind in ERRORS.values()} | {gates}
+
+
+# ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SETTINGS = {
+    parameter.name: parameter.default
+    for parameter in inspect.signature(ConsentGate).parameters.values()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_has_its_entry_and_its_default(setting: str) -> None:
+    """The page of settings has a heading for each keyword of `ConsentGate`, and under it the default as it is."""
+    text = section(DOCS / "reference" / "settings.md", setting)
+
+    assert text.strip().startswith(f"Default: `{SETTINGS[setting]!r}`\n")
+
+
+def test_no_setting_is_explained_that_does_not_exist() -> None:
+    """Each heading of the page of settings is a keyword of `ConsentGate`."""
+    assert headings(DOCS / "reference" / "settings.md")[1:] == list(SETTINGS)
+
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _nothing(scope: object, receive: object, send: object) -> None:
+    raise NotImplementedError
+
+
+def test_every_address_is_listed() -> None:
+    """The tables of addresses have every route of the pages and of the API, with its method, no more and no less."""
+    gated = ConsentGate(_nothing, database="sqlite://", secret="0123456789abcdef" * 4)
+    pages, api = build_pages(gated.terms), build_api(gated.terms, "/terms")
+    there = {
+        f"{method} {route.path}"
+        for route in (*pages._app.routes, *api.routes)
+        for method in sorted(route.methods - {"HEAD"})
+        if route.path not in {"/terms/", "/terms/api/v1/openapi.json"}
+    }
+    page = DOCS / "reference" / "http.md"
+
+    assert rows(page, "Pages") | rows(page, "API") == there
 
 
 # ── policy files ────────────────────────────────────────────────────────────────────────────────────────────────────
