@@ -33,7 +33,7 @@ def loaded_by(*arguments: str) -> set[str]:
 
 def foreign_to_python(names: set[str], nothing: set[str]) -> set[str]:
     """What is neither of the standard library nor loaded by the bare interpreter (`.pth` files of tools)."""
-    return names - nothing - sys.stdlib_module_names
+    return names - nothing - sys.stdlib_module_names - {"org"}  # the standard library's pickle looks for Jython
 
 
 @pytest.fixture(name="bare", scope="module")
