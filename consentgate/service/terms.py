@@ -24,6 +24,7 @@ from consentgate.service.asking import Asking, decision_of
 from consentgate.service.folder import read_folder
 from consentgate.service.holdings import NOTHING, State, fold, state_of
 from consentgate.service.ledger import Head, Pending
+from consentgate.service.overview import LedgerState, Tally, TokenInfo, ledger_state, list_tokens, tally
 from consentgate.service.plan import Plan, Planner
 from consentgate.service.receipts import make_receipt
 from consentgate.service.status import PolicyStatus, status_of
@@ -195,3 +196,25 @@ class Terms(Asking):
             UnauthenticatedError: unknown, expired or revoked.
         """
         return await self._read(partial(tokens.check, secret, self.clock()))
+
+    async def list_tokens(self) -> tuple[TokenInfo, ...]:
+        """Every token, oldest first, without its secret."""
+        return await self._read(list_tokens)
+
+    async def revoke_token(self, token_id: str, *, by: str = "cli") -> None:
+        """Revoke a token, at once and for good.
+
+        Raises:
+            NotFoundError: there is none with this id that is not revoked already.
+        """
+        await self._write(partial(tokens.revoke, token_id, by, self._randomness))
+
+    # --- overview ------------------------------------------------------------------------------------------------
+
+    async def ledger_state(self) -> LedgerState:
+        """Where the ledger stands, and the keys that verify it."""
+        return await self._read(partial(ledger_state, self.engine.ledger))
+
+    async def tally(self) -> dict[int, Tally]:
+        """How many decisions there are, by serial of the version."""
+        return await self._read(tally)

@@ -1,0 +1,99 @@
+"""Open a database for checking only, and verify all of it.
+
+Room: service. `Engine.open` refuses a database that was tampered with, and makes what is missing; whoever wants to
+know *what* is wrong needs neither. Nothing is written here, no key is made, no secret is needed, and the signing key
+may be elsewhere: an auditor checks a copy of the database with the public key alone.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from consentgate.errors import ConfigurationError, RewindError, VerificationError
+from consentgate.evidence.note import Signer, Verifier
+from consentgate.gate.generation import Generation
+from consentgate.gate.passes import PassSealer
+from consentgate.gate.seals import Seals
+from consentgate.service.engine import ORIGIN, PEPPER, VERIFIERS, Engine, now
+from consentgate.service.ledger import Ledger
+from consentgate.service.receipts import signing_keys
+from consentgate.service.settings import Settings, database_url, sqlite_path
+from consentgate.service.verify import Report, verify_ledger
+from consentgate.store import entries as shelf
+from consentgate.store import meta
+from consentgate.store.database import Database
+from consentgate.store.writer import Writer
+
+
+def audit(
+    settings: Settings, *, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+) -> Report:
+    """Verify the ledger of a database, whatever state it is in.
+
+    Args:
+        settings: of which only the database is used.
+        keys: public keys (vkeys) to trust, and no others; empty for those the database names, which whoever can write
+            to the database could have replaced.
+        progress: called with (entries done, entries in all).
+
+    Raises:
+        ConfigurationError: there is no ledger there, or a key is no key.
+        StoreError: the database cannot be read.
+    """
+    file = sqlite_path(settings.database)
+    database = Database.open(database_url(settings.database), create=False)
+    try:
+        engine = _engine(settings, database, keys)
+        report = _verified(engine, progress)
+        if file is not None:
+            _check_memory(engine, report)
+        return report
+    finally:
+        database.close()
+
+
+def _engine(settings: Settings, database: Database, keys: Sequence[str]) -> Engine:
+    values = database.read(meta.everything)
+    if ORIGIN not in values:
+        raise ConfigurationError("this database holds no ledger yet", hint="it gets one with the first publication")
+    origin = values[ORIGIN]
+    verifiers = [_key(text) for text in (keys or reversed(json.loads(values.get(VERIFIERS, "[]"))))]
+    # Nothing is signed: the ledger object wants a signer, and gets one nobody will ever trust.
+    nobody, seals = Signer(origin, secrets.token_bytes(32)), Seals([secrets.token_bytes(32)])
+    file = sqlite_path(settings.database)
+    ledger = Ledger(nobody, verifiers, now, file.with_name(file.name + ".anchor") if file else None)
+    return Engine(
+        settings, now, secrets.token_bytes, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
+        Generation.local(), "", bytes.fromhex(values.get(PEPPER, "")),
+    )  # fmt: skip
+
+
+def _key(text: str) -> Verifier:
+    try:
+        return Verifier.parse(text)
+    except VerificationError as error:
+        raise ConfigurationError(
+            f"not a public key of a ledger: {text[:80]!r}", hint="`consentgate key show` prints it: name+number+key"
+        ) from error
+
+
+def _verified(engine: Engine, progress: Callable[[int, int], None] | None) -> Report:
+    report = verify_ledger(engine, progress)
+    head = engine.database.read(shelf.head)
+    report.key = ""
+    if head is not None:
+        with suppress(VerificationError):  # a head that does not open is among the problems already
+            report.key = " ".join(str(key) for key in signing_keys(engine.ledger, head.note.encode()))
+    return report
+
+
+def _check_memory(engine: Engine, report: Report) -> None:
+    """Hold the database against what was remembered outside of it."""
+    try:
+        engine.database.read(engine.ledger.load)
+    except RewindError as error:
+        if not any(problem in str(error) for problem in report.problems):
+            report.add(str(error))
