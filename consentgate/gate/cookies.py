@@ -38,18 +38,23 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[by
     """
     found: list[bytes] = []
     for header, value in headers:
-        if header != b"cookie" or name not in value:
-            continue
-        for pair in value.split(b";"):
-            key, equals, token = pair.partition(b"=")
-            if equals and key.strip(b" \t") == name:
-                token = token.strip(b" \t")
-                if len(token) > 1 and token[:1] == token[-1:] == b'"':
-                    token = token[1:-1]
-                found.append(token)
-                if len(found) == MAX_CANDIDATES:
-                    return found
-    return found
+        if header == b"cookie" and name in value:
+            found += _values(value, name)
+    return found[:MAX_CANDIDATES]
+
+
+def _values(cookies: bytes, name: bytes) -> list[bytes]:
+    before, _, after = cookies.partition(name)
+    if name not in after and after[:1] == b"=" and (not before or before[-2:] == b"; "):
+        # What browsers send: one cookie of this name, written in the usual way.
+        return [_bare(after[1:].partition(b";")[0])]
+    pairs = (pair.partition(b"=") for pair in cookies.split(b";") if name in pair)
+    return [_bare(token) for key, equals, token in pairs if equals and key.strip(b" \t") == name][:MAX_CANDIDATES]
+
+
+def _bare(token: bytes) -> bytes:
+    token = token.strip(b" \t")
+    return token[1:-1] if len(token) > 1 and token[0] == token[-1] == 0x22 else token
 
 
 def set_pass(token: str, *, secure: bool) -> bytes:

@@ -25,7 +25,7 @@ import hmac
 import re
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from consentgate.errors import InputError, SealError
 from consentgate.gate.seals import Seals
@@ -48,13 +48,12 @@ _VISITOR_ID = re.compile(r"[0-9a-f]{32}")
 
 # Flag bits 0-1. A visitor of ours has a random id in the binding; a visitor the host names is bound by digest.
 _OURS = 0
-_KINDS = {1: SubjectKind.USER, 2: SubjectKind.SERVICE, 3: SubjectKind.VISITOR}
-_CODES = {kind: code for code, kind in _KINDS.items()}
+_KINDS = (SubjectKind.VISITOR, SubjectKind.USER, SubjectKind.SERVICE, SubjectKind.VISITOR)
+_CODES = {SubjectKind.USER: 1, SubjectKind.SERVICE: 2, SubjectKind.VISITOR: 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What a sealed pass says.
+class Pass(NamedTuple):
+    """What a sealed pass says. (A tuple, not a dataclass: one is made for each pass seen for the first time.)
 
     Args:
         kind: of the subject.
@@ -180,6 +179,16 @@ class PassSealer:
         """Whether an authentic token was sealed with the newest secret."""
         return self._seals.is_newest(PASS_PURPOSE, token)
 
+    def seal_again(self, value: Pass, subject: Subject | None) -> str:
+        """Seal an opened pass with the newest secret, and bind it to its subject with it."""
+        binding = value.binding if subject is None else self._bind(subject)[1]
+        return self.seal(value._replace(binding=binding))
+
+    def bindings(self, subject: Subject) -> tuple[bytes, ...]:
+        """Every binding a pass of this subject may have, the newest first: what `GateState.revoked` is keyed by."""
+        anonymous, binding = self._bind(subject)
+        return (binding,) if anonymous else tuple(_digest(key, subject) for key in self._binding_keys)
+
     def belongs_to(self, value: Pass, subject: Subject) -> bool:
         """Whether a pass is this subject's; digests made with older secrets count too, so rotation asks nobody."""
         if value.kind is not subject.kind:
@@ -230,13 +239,13 @@ def _unpack(data: bytes) -> Pass | None:
         return None
     code = flags & _SUBJECT
     return Pass(
-        kind=_KINDS.get(code, SubjectKind.VISITOR),
-        binding=binding,
-        anonymous=code == _OURS,
-        serials=struct.unpack_from(f">{count}I", data, _HEAD.size),
-        issued=issued,
-        expires=expires or None,
-        snoozed=snoozed or None,
-        tree_size=tree_size,
-        more=bool(flags & _MORE),
+        _KINDS[code],
+        binding,
+        code == _OURS,
+        struct.unpack_from(f">{count}I", data, _HEAD.size),
+        issued,
+        expires or None,
+        snoozed or None,
+        tree_size,
+        flags > _SUBJECT,
     )

@@ -21,6 +21,8 @@ MAX_RETURN_LENGTH = 4_000
 # Path and query as RFC 3986 writes them, plus signs that browsers send as they are. Not "\", not "#", no controls.
 _TARGET = re.compile(r"/[!-\"$-\[\]-~]*")
 _IN_PATH = "/:@!$&'()*+,;=~"
+# What nearly every address is made of: no test below would change or refuse it, unless it has a double slash.
+_ORDINARY = re.compile(rb"/[A-Za-z0-9_./?=&%+,:;@~!$()*-]*")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 _UNSAFE = re.compile(r"[ \"<>^`{|}]|[^\x00-\x7f]")
 
@@ -75,11 +77,10 @@ def request_target(path: str, raw_path: bytes | None, query: bytes) -> str:
         query: the raw query string.
     """
     target = raw_path.partition(b"?")[0] if raw_path else quote(path, _IN_PATH, errors="surrogatepass").encode()
-    if query:
-        whole = target + b"?" + query
-        if (address := safe_return(whole)) is not None:
-            return address
-    return safe_return(target) or "/"
+    whole = target + b"?" + query if query else target
+    if b"//" not in whole and len(whole) <= MAX_RETURN_LENGTH and _ORDINARY.fullmatch(whole):
+        return whole.decode("ascii")
+    return safe_return(whole) or safe_return(target) or "/"
 
 
 def _percent(found: re.Match[str]) -> str:

@@ -64,7 +64,8 @@ class Verdict:
     Args:
         outcome: pass, remind or review.
         items: one for each policy that binds the subject here, in the calendar's order.
-        accepted: every serial known to be accepted, so that the answer can name the version last accepted.
+        accepted: every serial known to have been accepted, renewed or not, so that the answer can name the version
+            last accepted.
     """
 
     outcome: Outcome
@@ -89,19 +90,21 @@ def decide(
     path: str | None = None,
     expired: frozenset[int] = _NOTHING,
     snoozed: Instant | None = None,
+    now: Instant | None = None,
 ) -> Verdict:
     """The verdict for a subject that has accepted these versions, on this path, at this moment.
 
     A policy of kind ``consent`` never takes part: it is no condition of entry.
 
     Args:
-        moment: what is in force; its ``at`` is the instant asked about.
+        moment: what is in force.
         accepted: serials whose acceptance counts.
         kind: of the subject.
         tags: of the subject.
         path: decoded path without the mount point, or ``None`` for "on any path".
         expired: serials that were accepted and must be renewed.
         snoozed: until when grace is not spoken of again ("not now").
+        now: instant of the question, for `snoozed`; the moment's own by default.
     """
     paths = None if path is None else readings(path)
     items = tuple(
@@ -112,11 +115,11 @@ def decide(
     states = {item.state for item in items}
     if State.REQUIRED in states or State.EXPIRED in states:
         outcome = Outcome.REVIEW
-    elif State.GRACE in states and (snoozed is None or snoozed <= moment.at):
+    elif State.GRACE in states and (snoozed is None or snoozed <= (moment.at if now is None else now)):
         outcome = Outcome.REMIND
     else:
         outcome = Outcome.PASS
-    return Verdict(outcome, items, accepted)
+    return Verdict(outcome, items, accepted | expired if expired else accepted)
 
 
 def _binds(policy: Policy, kind: SubjectKind, tags: frozenset[str], paths: tuple[str, ...] | None) -> bool:

@@ -1,0 +1,120 @@
+"""Stops a request: chooses the answer it can use, keeps the form it brought, and writes one line to the log.
+
+Room: gate. `wants` says which answer, `answers` writes it, the pages write the review page.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from consentgate.gate import answers
+from consentgate.gate.hooks import Hooks, KeptForm, Receive, Scope, Send
+from consentgate.gate.snapshot import Snapshot
+from consentgate.gate.verdict import Verdict
+from consentgate.gate.wants import MAX_FORM_BYTES, Fields, Want, htmx_return, want
+
+logger = logging.getLogger("consentgate")
+
+_MAX_LOGGED = 200
+
+
+class Stops:
+    """The answers of a closed gate.
+
+    Args:
+        hooks: for the review page.
+        addresses: where our pages are.
+    """
+
+    __slots__ = ("_addresses", "_hooks")
+
+    def __init__(self, hooks: Hooks, addresses: answers.Addresses) -> None:
+        self._hooks = hooks
+        self._addresses = addresses
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, *,
+        verdict: Verdict, path: str, fields: Fields, snapshot: Snapshot,
+    ) -> None:  # fmt: skip
+        """Answer a request that may not go on."""
+        wanted = Want.PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
+        if logger.isEnabledFor(logging.INFO):
+            _log(scope, path, verdict, wanted)
+        if wanted is Want.PAGE:
+            await self.page(scope, send)
+        elif wanted is Want.FORM or wanted is Want.LOST_FORM:
+            await self._form(scope, receive, send, verdict, path, fields, keep=wanted is Want.FORM)
+        else:
+            await self._problem(scope, send, verdict, fields, snapshot, htmx=wanted is Want.HTMX)
+
+    async def page(self, scope: Scope, send: Send) -> None:
+        """Send a visitor to the review page, to come back to this very address."""
+        await answers.see_other(send, self._addresses.review(scope, answers.target_of(scope)))
+
+    async def _form(
+        self, scope: Scope, receive: Receive, send: Send, verdict: Verdict, path: str, fields: Fields, *, keep: bool
+    ) -> None:
+        kept = None
+        if keep:
+            body = await read_body(receive, MAX_FORM_BYTES)
+            if body is None:
+                return  # the visitor left; nobody is there to answer
+            if len(body) <= MAX_FORM_BYTES:
+                content_type = fields[b"content-type"].decode("latin-1")[:200]
+                target = answers.target_of(scope)
+                kept = KeptForm(path, target, scope.get("query_string", b""), content_type, body)
+        await self._hooks.review(
+            scope, receive, send, verdict=verdict, status=403, kept=kept, too_large=kept is None
+        )  # fmt: skip
+
+    async def _problem(
+        self, scope: Scope, send: Send, verdict: Verdict, fields: Fields, snapshot: Snapshot, *, htmx: bool
+    ) -> None:
+        pages = self._addresses.pages(scope, fields)
+        slugs = [item.policy for item in verdict.stopping]
+        headers = answers.terms_links(snapshot.calendar, slugs, pages)
+        if htmx:
+            back = htmx_return(scope["method"], answers.target_of(scope), fields)
+            headers += ((b"hx-redirect", self._addresses.review(scope, back).encode("ascii")),)
+        document = answers.describe(verdict, snapshot.calendar, pages)
+        await answers.problem(scope, send, document, headers=headers)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """A request's body; ``None`` when the client left, and more than ``limit`` bytes as soon as there are more."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if part:
+            parts.append(part)
+        if size > limit or not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _log(scope: Scope, path: str, verdict: Verdict, wanted: Want) -> None:
+    """One line for each stop: no query, no cookie, no address, and no line break of a stranger's."""
+    plain = _one_line(path)
+    method = _one_line(scope.get("method", "WEBSOCKET"))
+    facts: dict[str, Any] = {
+        "event": "stopped",
+        "method": method,
+        "path": plain,
+        "answer": wanted.value,
+        "outcome": verdict.outcome.value,
+        "policies": [
+            {"policy": item.policy, "version": item.version.label if item.version else None, "state": item.state.value}
+            for item in verdict.stopping
+        ],
+    }
+    names = ", ".join(f"{entry['policy']} {entry['version']} ({entry['state']})" for entry in facts["policies"])
+    logger.info("stopped %s %s: %s; answer %s", method, plain, names, wanted.value, extra={"consentgate": facts})
+
+
+def _one_line(text: str) -> str:
+    return text[:_MAX_LOGGED].encode("unicode_escape").decode("ascii")
