@@ -37,7 +37,8 @@ def put_new(connection: Connection, key: str, value: str) -> str:
 
 def everything(connection: Connection) -> dict[str, str]:
     """All values by key."""
-    return dict(connection.execute(select(META.c.key, META.c.value)).tuples().all())
+    rows = connection.execute(select(META.c.key, META.c.value))
+    return {row.key: row.value for row in rows}
 
 
 def generation(connection: Connection) -> int:
