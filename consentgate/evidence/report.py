@@ -15,6 +15,7 @@ from textwrap import wrap
 from typing import Any
 
 from consentgate.errors import TextError, VerificationError
+from consentgate.evidence.account import Summary
 from consentgate.evidence.checkpoint import SignedCheckpoint
 from consentgate.evidence.entry import DecisionEntry, Entry
 from consentgate.evidence.ledger_file import VerifiedLedger
@@ -196,7 +197,7 @@ def report_ledger(ledger: VerifiedLedger) -> Report:
         facts += [("of type " + name, f"{count:,}") for name, count in sorted(summary.types.items())]
         facts += [(f"{row[2]}", f"{n:,} × {row[0]}, version {row[1]}") for row, n in sorted(summary.decisions.items())]
         facts.append(("personal", f"{summary.opened:,} fields opened and right, {summary.erased:,} erased on record"))
-        findings = list(_ledger_findings(ledger))
+        findings = list(_ledger_findings(summary, complete=complete))
         data = {
             "types": dict(summary.types),
             "decisions": [[*row, count] for row, count in sorted(summary.decisions.items())],
@@ -220,13 +221,10 @@ def report_ledger(ledger: VerifiedLedger) -> Report:
     )
 
 
-def _ledger_findings(ledger: VerifiedLedger) -> Iterable[str]:
-    summary = ledger.summary
-    if summary is None:
-        return
+def _ledger_findings(summary: Summary, *, complete: bool) -> Iterable[str]:
     if summary.missing:
         where = "; ".join(f"{gap.id}: {', '.join(gap.fields)}" for gap in summary.gaps[:5])
-        scope = "no erase entry says why" if ledger.header.mode == "complete" else "nothing here says why"
+        scope = "no erase entry says why" if complete else "nothing here says why"
         yield f"{_count(summary.missing, 'personal field')} gone and {scope}: {where}"
     if summary.unpublished:
         yield f"{_count(summary.unpublished, 'decision')} about a text that no earlier entry published."

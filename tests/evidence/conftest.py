@@ -4,6 +4,7 @@ Fixtures:
     sample      a `Sample`: a ledger of 7 entries, and everything around it.
     grown       a function: leaf hashes -> a `Grown` tree with stored tiles and a reader that records what is read.
     vectors     the folder with the foreign vectors, or a skip.
+    foreign     a function: imports an independent implementation by name, or says loudly that it is missing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -186,3 +191,13 @@ def _publication() -> PublishEntry:
 @pytest.fixture(name="vectors", scope="session")
 def _vectors(shared: Path) -> Path:
     return shared / "vectors"
+
+
+@pytest.fixture(name="foreign", scope="session")
+def _foreign(missing: Callable[[str], NoReturn]) -> Callable[[str], ModuleType]:
+    def load(name: str) -> ModuleType:
+        if find_spec(name.partition(".")[0]) is None:
+            missing(f"the Python package {name.partition('.')[0]}")
+        return import_module(name)
+
+    return load

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from consentgate.errors import CanonicalError
 from consentgate.terms.canonical import canonical_json, parse_canonical_json
 
-rfc8785 = pytest.importorskip("rfc8785")
+
+@pytest.fixture(name="rfc8785", scope="module")
+def _rfc8785(foreign):
+    return foreign("rfc8785")
+
 
 scalars = (
     st.none()
@@ -30,7 +34,7 @@ records = st.recursive(
 
 
 @given(records)
-def test_our_bytes_are_those_of_an_independent_implementation(record):
+def test_our_bytes_are_those_of_an_independent_implementation(rfc8785, record):
     """Under our restriction the standard library writes what the package `rfc8785` writes."""
     data = canonical_json(record)
 
@@ -49,7 +53,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", ["arrays", "french", "structures", "unicode", "values", "weird"])
-def test_official_cases_are_written_byte_for_byte_or_refused(vectors, name):
+def test_official_cases_are_written_byte_for_byte_or_refused(vectors, rfc8785, name):
     """Each case of the reference test data comes out as published, or is refused for the reason named."""
     folder = vectors / "rfc8785"
     record = json.loads((folder / "input" / f"{name}.json").read_text(encoding="utf-8"))

@@ -158,6 +158,14 @@ def test_every_type_can_be_read_and_no_other(make_decision):
             decode(canonical_json({key: value for key, value in record.items() if key != name}))
 
 
+def test_a_record_is_read_by_its_own_type_only(make_decision, publication):
+    """A caller who expects a decision does not get a publication."""
+    with pytest.raises(VerificationError, match="type"):
+        DecisionEntry.from_record(publication.to_record())
+
+    assert DecisionEntry.from_record(make_decision(1, {}).to_record()) == make_decision(1, {})
+
+
 FIELDS = [
     ("id", "0190f2b4-7c1e-4a3b-8c4d-000000000000"), ("id", "0190F2B4-7C1E-7A3B-8C4D-000000000000"), ("id", None),
     ("at", "2026-01-01T00:00:00Z"), ("at", "2026-13-01T00:00:00.000000Z"), ("at", 0),

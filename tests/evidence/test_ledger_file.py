@@ -177,6 +177,42 @@ def test_a_selection_with_a_foreign_entry_is_refused(sample):
             verify(b"".join(write_ledger(header, chosen, sample.checkpoint)))
 
 
+def test_a_selection_checks_its_proofs_even_where_only_roots_are_asked_for(sample, selection):
+    """They are what stands in for the root."""
+    assert verify(selection, roots_only=True).summary is None
+    header = replace(sample.header(), mode="selection", proofs=True)
+    foreign = [(2, *sample.rows()[1][1:], sample.proof(2))]
+    with pytest.raises(VerificationError, match="another root"):
+        verify(b"".join(write_ledger(header, foreign, sample.checkpoint)), roots_only=True)
+
+
+@pytest.mark.parametrize("proof", ["null", "{}", '"x"', "[1]", '["AAAA"]', "[null]"])
+def test_a_proof_must_be_a_list_of_hashes(sample, proof):
+    """Anything else in its place is refused."""
+    header = write_header(replace(sample.header(), mode="selection", proofs=True))
+    line = write_entry(1, sample.leaves[1], None).replace(b"}\n", b',"proof":' + proof.encode() + b"}\n")
+    with pytest.raises(VerificationError, match="proof"):
+        verify(sealed(header + line, sample.checkpoint, 1))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null\n", b"[]\n", b"{}\n", b"\n", b'{"i":1}\n', b'{"i":1,"leaf":1,"open":null}\n', b'{"i":1,"leaf":"x"}\n',
+        b'{"i":1,"leaf":"x","open":null,"proof":[]}\n', b'{"i":1,"leaf":"\\u0041","open":null}\n',
+        b'{"checkpoint":null}\n', b'{"i":1,"leaf":"x","open":{}}\n', b'{"i":1,"leaf":"x"\n',
+        b'{"i":1,"leaf":"x","open":{\n',
+    ],
+)  # fmt: skip
+def test_other_lines_are_refused(sample, line):
+    """Other JSON, careless escapes, keys that do not belong there."""
+    header = write_header(replace(sample.header(), mode="selection"))
+    with pytest.raises(VerificationError):
+        verify(sealed(header + line, sample.checkpoint, 1))
+    with pytest.raises(VerificationError):
+        verify(line)
+
+
 def test_an_opening_that_does_not_fit_is_refused_with_its_line(sample):
     """The error names the line; with only roots asked for, openings are not looked at."""
     rows = sample.rows()
