@@ -110,22 +110,15 @@ def longest_increasing(pairs: Sequence[Pair]) -> list[Pair]:
     return run
 
 
-def word_bits(blocks: Sequence[Sequence[str]]) -> list[int]:
-    """The set of words of each block as the bits of an integer, so that what two share is one operation."""
-    numbers: dict[str, int] = {}
-    sets = []
-    for words in blocks:
-        bits = 0
-        for word in set(words):
-            bits |= 1 << numbers.setdefault(word, len(numbers))
-        sets.append(bits)
-    return sets
-
-
-def likeness(one: int, other: int) -> float:
-    """Dice's coefficient of two sets of words: 1 for the same words, 0 for none in common."""
-    total = one.bit_count() + other.bit_count()
-    return 2 * (one & other).bit_count() / total if total else 0.0
+def shared_words(ones: Sequence[frozenset[str]], others: Sequence[frozenset[str]]) -> list[list[int]]:
+    """How many words each of `ones` has in common with each of `others`."""
+    if len(ones) * len(others) <= 400:
+        return [[len(one & other) for other in others] for one in ones]
+    # With many to compare, the words of each are the bits of an integer: what two share is one operation.
+    places: dict[str, int] = {}
+    bits = [sum([1 << places.setdefault(word, len(places)) for word in words]) for words in (*ones, *others)]
+    columns = bits[len(ones) :]
+    return [[(one & other).bit_count() for other in columns] for one in bits[: len(ones)]]
 
 
 def pair_in_order(scores: Sequence[Sequence[int]]) -> list[Pair]:

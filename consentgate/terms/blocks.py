@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from consentgate.terms.plain import quick_lines, quick_runs
 
 
 class Run(NamedTuple):
@@ -32,10 +33,11 @@ class Run(NamedTuple):
 
 
 Cell = tuple[Run, ...]
+References = dict[str, Any]
+"""Link reference definitions by normalised label, as markdown-it keeps them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One unit a reader sees.
 
     Args:
@@ -61,11 +63,46 @@ def parser() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table")
 
 
-def read_blocks(text: str) -> list[Block]:
-    """Read a Markdown text into blocks, leaving out those without words."""
-    builder = _Builder()
-    builder.read(parser().parse(text))
+def block_tokens(text: str, environment: dict[str, Any]) -> list[Token]:
+    """The block structure alone, without what stands inside the blocks; definitions go into `environment`."""
+    md = parser()
+    tokens: list[Token] = []
+    md.block.parse(text, md, environment, tokens)
+    return tokens
+
+
+def read_piece(piece: str, references: References | None = None) -> list[Block]:
+    """Read one piece cut by `chunks.cut`: what `read_blocks` reads, sooner where the piece is simple."""
+    lines = quick_lines(piece)
+    if lines is None:
+        return read_blocks(piece, references)
+    environment: dict[str, Any] = {"references": dict(references)} if references else {}
+    blocks = []
+    for kind, sources, level, path, lead, marker in lines:
+        cells = tuple([read_inline(source, environment) for source in sources])
+        if any(cells):
+            blocks.append(Block(kind, level, path, lead, marker, cells))
+    return blocks
+
+
+def read_blocks(text: str, references: References | None = None) -> list[Block]:
+    """Read a Markdown text into blocks, leaving out those without words.
+
+    Args:
+        text: a whole text, or a piece cut by `chunks.cut`.
+        references: link definitions of the whole text, where `text` is only a piece of it.
+    """
+    environment: dict[str, Any] = {"references": dict(references)} if references else {}
+    builder = _Builder(environment)
+    builder.read(block_tokens(text, environment))
     return builder.blocks
+
+
+@lru_cache(maxsize=4096)
+def _target(href: str) -> str | None:
+    md = parser()
+    href = md.normalizeLink(href)
+    return href if md.validateLink(href) else None
 
 
 class _Inline:
@@ -92,12 +129,23 @@ class _Inline:
         self.blank = text[-1] == " "
         self._put(text, extra)
 
-    def _put(self, text: str, extra: str = "") -> None:
-        marks = "".join(mark for mark, count in self.open.items() if count or mark == extra)
-        href = self.href[-1] if self.href else ""
+    def add_run(self, text: str, marks: str, href: str) -> None:
+        """Append text whose formatting is known."""
+        text = _BLANKS.sub(" ", text)
+        if self.blank and text[0] == " ":
+            text = text[1:]
+        if text:
+            self.blank = text[-1] == " "
+            self._append(text, marks, href)
+
+    def _append(self, text: str, marks: str, href: str) -> None:
         if self.runs and self.runs[-1][1:] == (marks, href):
             text = self.runs.pop().text + text
         self.runs.append(Run(text, marks, href))
+
+    def _put(self, text: str, extra: str = "") -> None:
+        marks = "".join(mark for mark, count in self.open.items() if count or mark == extra)
+        self._append(text, marks, self.href[-1] if self.href else "")
 
     def line_feed(self) -> None:
         """A hard break."""
@@ -132,6 +180,7 @@ class _Inline:
 
 
 _BLANKS = re.compile(r"[ \t\n\f\r]+")
+_MARKUP = re.compile(r"[\\`*_\[<&]|  \n")
 _TAG_MARK = {
     "b": "b", "strong": "b", "i": "i", "em": "i", "code": "c", "kbd": "c", "tt": "c", "samp": "c",
     "s": "s", "del": "s", "strike": "s",
@@ -142,8 +191,9 @@ HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "if
 _BLOCK_TAGS = frozenset(
     re.findall(
         r"\w+",
-        """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
-        figcaption figure footer form header hr html legend li main nav ol p pre section summary table tbody td tfoot th thead tr ul""",
+        """address article aside blockquote body caption center dd details dialog dir div dl dt
+        fieldset figcaption figure footer form header hr html legend li main nav ol p pre section
+        summary table tbody td tfoot th thead tr ul""",
     )
 )
 
@@ -184,6 +234,26 @@ class _Html(HTMLParser):
         self.inline.add(data)
 
 
+def read_inline(source: str, environment: dict[str, Any]) -> Cell:
+    """Read what stands inside one block."""
+    if not _MARKUP.search(source):
+        text = _BLANKS.sub(" ", source).strip(" ")
+        return (Run(text),) if text else ()
+    quick = quick_runs(source, _target)
+    if quick is not None:
+        inline = _Inline()
+        for text, marks, href in quick:
+            if marks == "/":
+                inline.line_feed()
+            else:
+                inline.add_run(text, marks, href)
+        return inline.take()
+    md = parser()
+    tokens: list[Token] = []
+    md.inline.parse(source, md, environment, tokens)
+    return read_runs(tokens)
+
+
 def read_runs(children: Iterable[Token]) -> Cell:
     """Flatten the inline tokens of one block into runs."""
     inline = _Inline()
@@ -219,8 +289,9 @@ def _alt(children: Iterable[Token]) -> str:
 class _Builder:
     """Walks the block tokens and keeps track of what they stand in."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, Any]) -> None:
         self.blocks: list[Block] = []
+        self.environment = environment
         self.path: list[str] = []
         self.numbers: list[int] = []
         self.lead = False
@@ -252,7 +323,7 @@ class _Builder:
         self.level = int(token.tag[1]) if token.nesting == 1 else 0
 
     def _words(self, token: Token) -> None:
-        cell = read_runs(token.children or ())
+        cell = read_inline(token.content, self.environment)
         if self.row is not None:
             self.row.append(cell)
         else:

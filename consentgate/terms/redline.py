@@ -12,13 +12,13 @@ equal bytes on every machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from consentgate.terms.align import Gap, Pair, Work, anchors, likeness, pair_in_order, word_bits
-from consentgate.terms.blocks import Block, read_blocks
+from consentgate.terms.align import Gap, Pair, Work, anchors, pair_in_order, shared_words
+from consentgate.terms.blocks import Block, References, read_blocks, read_piece
 from consentgate.terms.blocks import Cell as Runs
 from consentgate.terms.canonical import text_digest
-from consentgate.terms.numbering import label_length
+from consentgate.terms.chunks import cut, references
 from consentgate.terms.redline_form import (
     ADDED,
     ALGORITHM,
@@ -33,6 +33,7 @@ from consentgate.terms.redline_form import (
     Cell,
     Change,
     Item,
+    Kept,
     LinkChange,
     Piece,
     Redline,
@@ -42,27 +43,35 @@ from consentgate.terms.redline_form import (
     rebuild,
     to_bytes,
 )
-from consentgate.terms.redline_pieces import compare_cells, whole
-from consentgate.terms.words import count_words, seen, tokens
+from consentgate.terms.redline_pieces import Phrase, compare_cells, whole
+from consentgate.terms.words import count_words, is_dense, seen
 
 WORK = 4_000_000
 """Elementary steps one comparison may take in all."""
 
 _PAIRING_CELLS = 40_000
 _ALIKE = 0.45
-_MOVED_ALIKE = 0.6
+ROWS = frozenset(("row", "head"))
 _MOVED_CHARACTERS = 20
 
 
-@dataclass(slots=True)
 class _Unit:
     """A block made ready for comparison."""
 
-    block: Block
-    texts: list[str]
-    label: int
-    key: str
-    words: list[str] = field(default_factory=list)
+    __slots__ = ("block", "cells", "key")
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        if block.kind in ROWS:
+            self.cells = [Phrase(cell) for cell in block.cells]
+            self.key = "\x1e" + "\x1f".join([cell.key for cell in self.cells])
+        else:
+            self.cells = [Phrase(block.cells[0], heading=block.kind == "h", numbered=True)]
+            self.key = self.cells[0].key
+
+    def words(self) -> frozenset[str]:
+        """What it is recognised by when its words changed: its words, or its characters where no blanks part them."""
+        return frozenset(self.key if is_dense(self.key) else self.key.replace("\x1f", " ").split())
 
 
 def compare(old: str, new: str) -> Redline:
@@ -75,14 +84,20 @@ def compare(old: str, new: str) -> Redline:
         the redline; the same for the same two texts, always.
     """
     work = Work(WORK)
-    olds, news = ([_unit(block) for block in read_blocks(text)] for text in (old, new))
-    pairs, gaps = anchors([unit.key for unit in olds], [unit.key for unit in news], work)
-    for gap in gaps:
-        pairs += _similar(olds, news, gap, work)
-    pairs.sort()
-    moves = _moves(olds, news, pairs)
-    items, links, coarse = _items(olds, news, pairs, moves, work)
-    return Redline(text_digest(old), text_digest(new), tuple(items), tuple(links), "words" if coarse else None)
+    draft = _Draft(work)
+    olds, news = cut(old), cut(new)
+    definitions = references(olds), references(news)
+    if definitions[0] == definitions[1]:
+        pairs, _ = anchors(olds, news, work)
+    else:
+        pairs = []  # a link defined elsewhere may read otherwise although its own lines are the same
+    at_old = at_new = 0
+    for one, other in [*pairs, (len(olds), len(news))]:
+        draft.differ(olds[at_old:one], news[at_new:other], definitions)
+        if one < len(olds) and other < len(news):
+            draft.keep(olds[one])
+        at_old, at_new = one + 1, other + 1
+    return draft.finish(old, new, definitions[1])
 
 
 def visible(text: str) -> str:
@@ -94,42 +109,22 @@ def visible(text: str) -> str:
     return "".join(lines)
 
 
-def _unit(block: Block) -> _Unit:
-    texts = ["".join(run.text for run in cell) for cell in block.cells]
-    label = label_length(texts[0], heading=block.kind == "h") if len(texts) == 1 else 0
-    key = seen(texts[0][label:]) if len(texts) == 1 else "\x1e" + "\x1f".join(map(seen, texts))
-    return _Unit(block, texts, label, key)
-
-
-def _words(unit: _Unit) -> list[str]:
-    if not unit.words:
-        unit.words = tokens(unit.key.replace("\x1e", " ").replace("\x1f", " "))[0]
-    return unit.words
-
-
 def _similar(olds: list[_Unit], news: list[_Unit], gap: Gap, work: Work) -> list[Pair]:
     """Pair the blocks of one open stretch that are versions of one another, in order."""
     cells = (gap[1] - gap[0]) * (gap[3] - gap[2])
     if cells > _PAIRING_CELLS or not work.spend(cells):
         return []
     ones, others = olds[gap[0] : gap[1]], news[gap[2] : gap[3]]
-    bits = word_bits([_words(unit) for unit in [*ones, *others]])
-    scores = [
-        [_score(one, other, bits[row], bits[len(ones) + column]) for column, other in enumerate(others)]
-        for row, one in enumerate(ones)
-    ]
+    sets, other_sets = [unit.words() for unit in ones], [unit.words() for unit in others]
+    scores = shared_words(sets, other_sets)
+    for one, words, line in zip(ones, sets, scores, strict=True):
+        row = one.block.kind in ROWS
+        for column, other in enumerate(others):
+            alike = 2 * line[column] >= _ALIKE * (len(words) + len(other_sets[column]))
+            if row or other.block.kind in ROWS:
+                alike = row and other.block.kind in ROWS and (alike or one.cells[0].key == other.cells[0].key != "")
+            line[column] = line[column] + 1 if alike else 0
     return [(gap[0] + row, gap[2] + column) for row, column in pair_in_order(scores)]
-
-
-def _score(one: _Unit, other: _Unit, bits: int, other_bits: int) -> int:
-    """How much two blocks share; 0 where they are no versions of one another."""
-    rows = one.block.kind in ("row", "head")
-    if rows != (other.block.kind in ("row", "head")):
-        return 0
-    same_first = rows and seen(one.texts[0]) == seen(other.texts[0]) != ""
-    if likeness(bits, other_bits) < _ALIKE and not same_first:
-        return 0
-    return (bits & other_bits).bit_count() + 1
 
 
 def _moves(olds: list[_Unit], news: list[_Unit], pairs: list[Pair]) -> dict[int, int]:
@@ -158,40 +153,92 @@ def _moves(olds: list[_Unit], news: list[_Unit], pairs: list[Pair]) -> dict[int,
     return moves
 
 
-def _items(
-    olds: list[_Unit], news: list[_Unit], pairs: list[Pair], moves: dict[int, int], work: Work
-) -> tuple[list[Item], list[LinkChange], bool]:
-    items: list[Item] = []
-    links: list[LinkChange] = []
-    coarse = False
-    left_at: dict[int, int] = {}
-    moved_from = {other: one for one, other in moves.items()}
-    waiting: list[tuple[int, int, int]] = []
+class _Draft:
+    """A redline in the making: stretches that differ and stretches that are kept, in order."""
 
-    def put(one: _Unit, other: _Unit, op: str) -> None:
-        nonlocal coarse
-        item, rough = _paired(one, other, op, work)
-        coarse = coarse or rough
-        links.extend(_links(len(items), one.block, other.block))
-        items.append(item)
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.olds: list[_Unit] = []
+        self.news: list[_Unit] = []
+        self.pairs: list[Pair] = []
+        self.kept: list[tuple[int, int, str]] = []
+        self.parts: list[Item | Kept] = []
+        self.links: list[LinkChange] = []
+        self.coarse = False
 
-    at_old = at_new = 0
-    for one, other in [*pairs, (len(olds), len(news))]:
-        for index in range(at_old, one):
-            left_at[index] = len(items)
-            items.append(_single(olds[index], LEFT if index in moves else DELETED))
-        for index in range(at_new, other):
-            if index in moved_from:
-                waiting.append((len(items), moved_from[index], index))
-                put(olds[moved_from[index]], news[index], MOVED)
-            else:
-                items.append(_single(news[index], INSERTED))
-        if one < len(olds) and other < len(news):
-            put(olds[one], news[other], SAME)
-        at_old, at_new = one + 1, other + 1
-    for place, one, _ in waiting:
-        items[place] = replace(items[place], source=left_at[one])
-    return items, links, coarse
+    def keep(self, source: str) -> None:
+        """A stretch that is the same on both sides."""
+        place = (len(self.olds), len(self.news))
+        if self.kept and self.kept[-1][:2] == place:
+            source = self.kept.pop()[2] + source
+        self.kept.append((*place, source))
+
+    def differ(self, old: list[str], new: list[str], definitions: tuple[References, References]) -> None:
+        """A stretch that is not: read it, and pair its blocks."""
+        olds, news = (
+            [_Unit(block) for piece in pieces for block in read_piece(piece, own)]
+            for pieces, own in zip((old, new), definitions, strict=True)
+        )
+        pairs, gaps = anchors([unit.key for unit in olds], [unit.key for unit in news], self.work)
+        for gap in gaps:
+            pairs += _similar(olds, news, gap, self.work)
+        self.pairs += sorted((len(self.olds) + one, len(self.news) + other) for one, other in pairs)
+        self.olds += olds
+        self.news += news
+
+    def finish(self, old: str, new: str, definitions: References) -> Redline:
+        """Find what moved, and write everything down in reading order."""
+        moves = _moves(self.olds, self.news, self.pairs)
+        self._write(moves)
+        needed = tuple(
+            (label, target["href"], target["title"])
+            for label, target in sorted(definitions.items())
+            if any(isinstance(part, Kept) for part in self.parts)
+        )
+        return Redline(
+            text_digest(old),
+            text_digest(new),
+            tuple(self.parts),
+            tuple(self.links),
+            needed,
+            "words" if self.coarse else None,
+        )
+
+    def _write(self, moves: dict[int, int]) -> None:
+        moved_from = {other: one for one, other in moves.items()}
+        left_at: dict[int, int] = {}
+        moved_at: dict[int, int] = {}
+        at_old = at_new = 0
+        kept = [(one, other, Kept(source)) for one, other, source in self.kept]
+        stops: list[tuple[int, int, Kept | None]] = [(one, other, None) for one, other in self.pairs]
+        # A kept stretch stands before the pair of units that has the same place.
+        ordered = sorted([*stops, *kept], key=lambda stop: (stop[0], stop[1], stop[2] is None))
+        for one, other, source in [*ordered, (len(self.olds), len(self.news), None)]:
+            for index in range(at_old, one):
+                left_at[index] = len(self.parts)
+                self.parts.append(_single(self.olds[index], LEFT if index in moves else DELETED))
+            for index in range(at_new, other):
+                if index in moved_from:
+                    moved_at[len(self.parts)] = moved_from[index]
+                    self._pair(self.olds[moved_from[index]], self.news[index], MOVED)
+                else:
+                    self.parts.append(_single(self.news[index], INSERTED))
+            at_old, at_new = one, other
+            if source is not None:
+                self.parts.append(source)
+            elif one < len(self.olds) and other < len(self.news):
+                self._pair(self.olds[one], self.news[other], SAME)
+                at_old, at_new = one + 1, other + 1
+        for place, one in moved_at.items():
+            part = self.parts[place]
+            if isinstance(part, Item):
+                self.parts[place] = replace(part, source=left_at[one])
+
+    def _pair(self, one: _Unit, other: _Unit, op: str) -> None:
+        item, coarse = _paired(one, other, op, self.work)
+        self.coarse = self.coarse or coarse
+        self.links += _links(len(self.parts), one.block, other.block)
+        self.parts.append(item)
 
 
 def _single(unit: _Unit, op: str) -> Item:
@@ -203,21 +250,16 @@ def _single(unit: _Unit, op: str) -> Item:
 
 
 def _paired(one: _Unit, other: _Unit, op: str, work: Work) -> tuple[Item, bool]:
-    block = other.block
-    if one.texts == other.texts:
-        cells: tuple[Cell, ...] = tuple(Cell(EQUAL, whole(cell, EQUAL)) for cell in block.cells)
-        coarse = False
-    else:
-        labels = (one.label, other.label)
-        cells, coarse = compare_cells(one.block.cells, block.cells, labels, work)
-    item = Item(op, block.kind, block.level, block.path, block.lead, one.block.marker, block.marker, cells)
-    if op == SAME and item.reworded:
-        item = Item(CHANGED, block.kind, block.level, block.path, block.lead, one.block.marker, block.marker, cells)
-    return item, coarse
+    block, old_number = other.block, one.block.marker
+    cells, coarse = compare_cells(one.cells, other.cells, work)
+    item = Item(op, block.kind, block.level, block.path, block.lead, old_number, block.marker, cells)
+    return (replace(item, op=CHANGED) if op == SAME and item.reworded else item), coarse
 
 
 def _links(index: int, one: Block, other: Block) -> list[LinkChange]:
     """Links whose words stand on both sides and whose targets differ."""
+    if one.cells == other.cells:
+        return []
     before, after = _targets(one.cells), _targets(other.cells)
     if before == after:
         return []
@@ -259,6 +301,7 @@ __all__ = [
     "Cell",
     "Change",
     "Item",
+    "Kept",
     "LinkChange",
     "Piece",
     "Redline",

@@ -8,12 +8,14 @@ items, so that no record can contradict itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from consentgate.errors import CanonicalError
+from consentgate.terms.blocks import Block, read_piece
 from consentgate.terms.canonical import canonical_json, digest, parse_canonical_json
+from consentgate.terms.chunks import cut
 from consentgate.terms.words import count_words, seen
 
 ALGORITHM = "consentgate-redline/1"
@@ -65,7 +67,7 @@ class Item:
         kind, level, path, lead: as in `blocks.Block`.
         old_number, new_number: the number a numbered list shows before it, or empty.
         cells: its words.
-        source: for ``moved``, the index of the ``left`` item it came from; otherwise -1.
+        source: for ``moved``, the index of the ``left`` item it came from (in the list it stands in); otherwise -1.
     """
 
     op: str
@@ -105,11 +107,18 @@ class Item:
         return " | ".join(seen(cell.text(ops)) for cell in self.cells if cell.op != gone)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stretch that is the same letter for letter on both sides: kept as Markdown, read only when it is shown."""
+
+    source: str
+
+
 class LinkChange(NamedTuple):
     """A link whose words stayed and whose target did not.
 
     Args:
-        item: index of the item it stands in.
+        item: index of the item it stands in (in `Redline.parts` or `Redline.items`, as the list it came from).
         text: the words of the link.
         old, new: targets; empty where there was or is no link.
     """
@@ -177,8 +186,9 @@ class Redline:
 
     Args:
         old_digest, new_digest: of the two canonical texts.
-        items: every block of both texts, in reading order.
-        links: changed link targets.
+        parts: both texts in reading order: items where they differ, kept stretches where they do not.
+        link_parts: changed link targets, with indices into `parts`.
+        references: link definitions that kept stretches need: label, target, title.
         degraded: ``None``, or what was compared more coarsely because of its size: ``words`` (some passages are shown
             as replaced as a whole), ``blocks`` (only whole blocks were compared), ``plain`` (formatting was not read).
         algorithm: `ALGORITHM`.
@@ -186,10 +196,38 @@ class Redline:
 
     old_digest: str
     new_digest: str
-    items: tuple[Item, ...]
-    links: tuple[LinkChange, ...] = ()
+    parts: tuple[Item | Kept, ...]
+    link_parts: tuple[LinkChange, ...] = ()
+    references: tuple[tuple[str, str, str], ...] = ()
     degraded: str | None = None
     algorithm: str = ALGORITHM
+
+    @cached_property
+    def _places(self) -> tuple[tuple[Item, ...], list[int]]:
+        """Every item, and for each part the index of its first item."""
+        definitions = {label: {"href": href, "title": title} for label, href, title in self.references}
+        items: list[Item] = []
+        places = []
+        for part in self.parts:
+            places.append(len(items))
+            if isinstance(part, Kept):
+                items += (same_item(block) for piece in cut(part.source) for block in read_piece(piece, definitions))
+            else:
+                items.append(part)
+        for place, item in enumerate(items):
+            if item.source >= 0:
+                items[place] = replace(item, source=places[item.source])
+        return tuple(items), places
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Every block of both texts, in reading order."""
+        return self._places[0]
+
+    @cached_property
+    def links(self) -> tuple[LinkChange, ...]:
+        """Changed link targets, with indices into `items`."""
+        return tuple(link._replace(item=self._places[1][link.item]) for link in self.link_parts)
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -240,6 +278,12 @@ class Redline:
     def digest(self) -> str:
         """SHA-256 of the canonical bytes: what stands in the record."""
         return digest(to_bytes(self))
+
+
+def same_item(block: Block) -> Item:
+    """A block that stands on both sides alike."""
+    cells = tuple(Cell(EQUAL, tuple(Piece(EQUAL, *run) for run in cell)) for cell in block.cells)
+    return Item(SAME, block.kind, block.level, block.path, block.lead, block.marker, block.marker, cells)
 
 
 def _section_starts(items: tuple[Item, ...]) -> list[int]:
@@ -316,8 +360,9 @@ def to_bytes(redline: Redline) -> bytes:
         "old": redline.old_digest,
         "new": redline.new_digest,
         "degraded": redline.degraded,
-        "items": [_write_item(item) for item in redline.items],
-        "links": [list(link) for link in redline.links],
+        "parts": [part.source if isinstance(part, Kept) else _write_item(part) for part in redline.parts],
+        "links": [list(link) for link in redline.link_parts],
+        "references": [list(reference) for reference in redline.references],
     }
     return canonical_json(record)
 
@@ -349,8 +394,9 @@ def from_bytes(data: bytes) -> Redline:
         redline = Redline(
             old_digest=record["old"],
             new_digest=record["new"],
-            items=tuple(_read_item(item) for item in record["items"]),
-            links=tuple(LinkChange(*link) for link in record["links"]),
+            parts=tuple(Kept(part) if isinstance(part, str) else _read_item(part) for part in record["parts"]),
+            link_parts=tuple(LinkChange(*link) for link in record["links"]),
+            references=tuple((label, href, title) for label, href, title in record["references"]),
             degraded=record["degraded"],
             algorithm=record["algorithm"],
         )

@@ -11,24 +11,49 @@ from itertools import pairwise
 
 from consentgate.terms.align import Work, anchors
 from consentgate.terms.blocks import Cell as Runs
+from consentgate.terms.numbering import label_length
 from consentgate.terms.redline_form import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
 from consentgate.terms.rewording import reword
 from consentgate.terms.words import seen, tokens
 
 
+class Phrase:
+    """The words of one cell, ready to be compared.
+
+    Args:
+        runs: formatted.
+        heading: whether they are a heading.
+        numbered: whether they may begin with the number of a clause.
+    """
+
+    __slots__ = ("_ends", "_keys", "key", "label", "runs", "text")
+
+    def __init__(self, runs: Runs, *, heading: bool = False, numbered: bool = False) -> None:
+        self.runs = runs
+        self.text = runs[0].text if len(runs) == 1 else "".join([run.text for run in runs])
+        self.label = label_length(self.text, heading=heading) if numbered else 0
+        self.key = seen(self.text[self.label :])
+        self._keys: list[str] | None = None
+        self._ends: list[int] = []
+
+    def tokens(self) -> tuple[list[str], list[int]]:
+        """What the tokens after the number are compared by, and where in `text` each begins, and the last ends."""
+        if self._keys is None:
+            self._keys, ends = tokens(self.text[self.label :])
+            self._ends = [self.label, *(self.label + end for end in ends)] if self.label else [0, *ends]
+        return self._keys, self._ends
+
+
 def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
     """All words of a cell, with one fate."""
-    return tuple(Piece(fate, *run) for run in runs)
+    return tuple([Piece(fate, *run) for run in runs])
 
 
-def compare_cells(
-    olds: Sequence[Runs], news: Sequence[Runs], labels: tuple[int, int], work: Work
-) -> tuple[tuple[Cell, ...], bool]:
+def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[tuple[Cell, ...], bool]:
     """Compare two blocks cell by cell.
 
     Args:
         olds, news: their cells.
-        labels: how many characters at the start of either are the number of the clause.
         work: what may still be computed.
 
     Returns:
@@ -38,22 +63,22 @@ def compare_cells(
     coarse = False
     for one, other in _columns(olds, news):
         if one is None and other is not None:
-            cells.append(Cell(ADDED, whole(other, ADDED)))
+            cells.append(Cell(ADDED, whole(other.runs, ADDED)))
         elif other is None and one is not None:
-            cells.append(Cell(REMOVED, whole(one, REMOVED)))
+            cells.append(Cell(REMOVED, whole(one.runs, REMOVED)))
         elif one is not None and other is not None:
-            pieces, rough = _compare(one, other, labels, work)
+            pieces, rough = _compare(one, other, work)
             coarse = coarse or rough
             cells.append(Cell(EQUAL, pieces))
     return tuple(cells), coarse
 
 
-def _columns(olds: Sequence[Runs], news: Sequence[Runs]) -> list[tuple[Runs | None, Runs | None]]:
+def _columns(olds: Sequence[Phrase], news: Sequence[Phrase]) -> list[tuple[Phrase | None, Phrase | None]]:
     """Which cell became which: by position, or around the cells that say the same where their number changed."""
     if len(olds) == len(news):
         return list(zip(olds, news, strict=True))
-    pairs, _ = anchors([_key(cell) for cell in olds], [_key(cell) for cell in news], Work(10_000))
-    columns: list[tuple[Runs | None, Runs | None]] = []
+    pairs, _ = anchors([cell.key for cell in olds], [cell.key for cell in news], Work(10_000))
+    columns: list[tuple[Phrase | None, Phrase | None]] = []
     for before, after in pairwise([(-1, -1), *pairs, (len(olds), len(news))]):
         rest_old, rest_new = olds[before[0] + 1 : after[0]], news[before[1] + 1 : after[1]]
         shared = min(len(rest_old), len(rest_new))
@@ -65,21 +90,17 @@ def _columns(olds: Sequence[Runs], news: Sequence[Runs]) -> list[tuple[Runs | No
     return columns
 
 
-def _key(runs: Runs) -> str:
-    return seen("".join(run.text for run in runs))
-
-
-def _compare(one: Runs, other: Runs, labels: tuple[int, int], work: Work) -> tuple[tuple[Piece, ...], bool]:
+def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[tuple[Piece, ...], bool]:
+    if one.text == other.text:
+        return whole(other.runs, EQUAL), False
     cut = _Cutter(one, other)
-    cut.number(*labels)
-    if seen(cut.old[labels[0] :]) == seen(cut.new[labels[1] :]):
-        cut.equal(labels[1], len(cut.new))
+    cut.number(one.label, other.label)
+    if one.key == other.key:
+        cut.equal(other.label, len(other.text))
         return cut.pieces(), False
-    old_keys, old_ends = tokens(cut.old[labels[0] :])
-    new_keys, new_ends = tokens(cut.new[labels[1] :])
+    old_keys, old_at = one.tokens()
+    new_keys, new_at = other.tokens()
     edits, coarse = reword(old_keys, new_keys, work)
-    old_at = [labels[0], *(labels[0] + end for end in old_ends)]
-    new_at = [labels[1], *(labels[1] + end for end in new_ends)]
     for edit in edits:
         span = (old_at[edit.old_from], old_at[edit.old_to], new_at[edit.new_from], new_at[edit.new_to])
         if edit.equal:
@@ -92,10 +113,10 @@ def _compare(one: Runs, other: Runs, labels: tuple[int, int], work: Work) -> tup
 class _Cutter:
     """Cuts pieces out of two texts, moving the blank between an edit and what follows to where it reads best."""
 
-    def __init__(self, one: Runs, other: Runs) -> None:
-        self.runs = (one, other)
-        self.old = "".join(run.text for run in one)
-        self.new = "".join(run.text for run in other)
+    def __init__(self, one: Phrase, other: Phrase) -> None:
+        self.runs = (one.runs, other.runs)
+        self.old = one.text
+        self.new = other.text
         self.spans: list[tuple[str, int, int]] = []
 
     def number(self, old_label: int, new_label: int) -> None:

@@ -119,6 +119,8 @@ def _readable(edits: list[Edit], old: Sequence[str], new: Sequence[str]) -> list
 
 
 def _trifling(before: Edit, equal: Edit, after: Edit, old: Sequence[str], new: Sequence[str]) -> bool:
+    if equal.new_to - equal.new_from > 8:
+        return False
     kept = new[equal.new_from : equal.new_to]
     size = sum(map(len, kept))
     words = sum(map(is_word, kept))

@@ -31,7 +31,8 @@ _SIGNS = re.sub(
     r"\s+",
     "",
     r"""!-/ :-@ \[-^ ` {-~ \xa1-\xa9 \xab-\xb1 \xb4 \xb6-\xb8 \xbb-\xbf \xd7 \xf7 \u037e \u0387 \u055a-\u055f
-    \u0589 \u058a \u05be \u05c0 \u05c3 \u060c \u061b \u061f \u066a-\u066d \u06d4 \u0964 \u0965 \u0e2f \u0e5a \u0e5b \u104a-\u104f
+    \u0589 \u058a \u05be \u05c0
+    \u05c3 \u060c \u061b \u061f \u066a-\u066d \u06d4 \u0964 \u0965 \u0e2f \u0e5a \u0e5b \u104a-\u104f
     \u1361-\u1368 \u17d4-\u17da \u2010-\u2027 \u2030-\u205e \u20a0-\u20cf \u2100-\u2bff \u2e00-\u2e7f \u3001-\u3004
     \u3008-\u3020 \u3030 \u303d \u30fb \uff01-\uff0f \uff1a-\uff20 \uff3b-\uff40 \uff5b-\uff65""",
 )
@@ -48,10 +49,10 @@ _BLANK_RUN = re.compile(f"[{_BLANKS}]+")
 _DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
 _AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
 _CJK_START = re.compile(f"[{_CJK}]")
-_ODD = re.compile(f"[^\\S ]|[\xa0\u2000-\u200a\u202f\u205f\u3000{_UNSEEN}{_CJK}]|  ")
+_ODD = re.compile(f"[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_UNSEEN}]")
+_DENSE_AHEAD = re.compile(f" (?=[{_CJK}])")
 _WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
 _DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
-_PLAIN = re.compile(r"[\x20-\x7e]*")
 
 
 def seen(text: str) -> str:
@@ -59,10 +60,17 @@ def seen(text: str) -> str:
 
     A blank between two Chinese or Japanese characters is dropped: it is where the author wrapped a line.
     """
-    if _PLAIN.fullmatch(text) and "  " not in text:
+    if not _odd(text):
         return text.strip(" ")
     text = _BLANK_RUN.sub(" ", _UNSEEN_RUN.sub("", text)).strip(" ")
     return _DENSE_GAP.sub("", text)
+
+
+def _odd(text: str) -> bool:
+    """Whether a text has any blank or sign that reads like another one, so that it must be looked at closely."""
+    return (
+        "  " in text or _ODD.search(text) is not None or (not text.isascii() and _DENSE_AHEAD.search(text) is not None)
+    )
 
 
 def tokens(text: str) -> tuple[list[str], list[int]]:
@@ -78,7 +86,7 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
         return [], []
     ends = list(accumulate(map(len, raw)))
     ends[-1] = len(text)
-    keys = _normal(raw) if _ODD.search(text) else raw
+    keys = _normal(raw) if _odd(text) else raw
     if not keys[0].startswith(" "):
         keys[0] = " " + keys[0]
     return keys, ends

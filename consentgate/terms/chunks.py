@@ -1,0 +1,66 @@
+"""Cutting a Markdown text where the cut cannot change its meaning.
+
+Room: terms (pure). Called by the redline, so that what is equal letter for letter on both sides need not be parsed at
+all. A cut is made before an unindented line that follows a blank one and begins neither a list item nor anything that
+could belong to one: such a line ends every paragraph, list, quotation and table before it (CommonMark 0.31, §5.2).
+Fenced code and some raw HTML may run over blank lines; a piece that could leave one open is tried with the parser.
+
+What reaches across a cut all the same are link reference definitions; they are gathered here for the whole text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from consentgate.terms.blocks import References, block_tokens
+
+_CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
+_MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
+_MAY_DEFINE = re.compile(r"\]:")
+_PROBE = "cut here"
+
+
+def cut(text: str) -> list[str]:
+    """Cut a text into pieces that mean alone what they mean together; joined, they are the text again."""
+    pieces = []
+    start = 0
+    for found in _CUT.finditer(text):
+        pieces.append(text[start : found.end()])
+        start = found.end()
+    pieces.append(text[start:])
+    return _closed(pieces) if _MAY_STAY_OPEN.search(text) else pieces
+
+
+def _closed(pieces: list[str]) -> list[str]:
+    """Join pieces to those before them that leave a fence or a piece of HTML open."""
+    result = []
+    at = 0
+    while at < len(pieces):
+        taken = 1
+        piece = pieces[at]
+        # Twice as many each time: however long it stays open, the text is parsed at most twice for this.
+        while _MAY_STAY_OPEN.search(piece) and at + taken < len(pieces) and _stays_open(piece):
+            taken = min(2 * taken, len(pieces) - at)
+            piece = "".join(pieces[at : at + taken])
+        result.append(piece)
+        at += taken
+    return result
+
+
+def _stays_open(piece: str) -> bool:
+    tokens = block_tokens(f"{piece.rstrip()}\n\n{_PROBE}\n", {})
+    last = tokens[-2:]
+    return not (len(last) == 2 and last[0].type == "inline" and last[0].content == _PROBE and last[1].level == 0)
+
+
+def references(pieces: Iterable[str]) -> References:
+    """The link reference definitions of a text: label to target and title; the first of a label counts."""
+    found: References = {}
+    for piece in pieces:
+        if _MAY_DEFINE.search(piece):
+            environment: dict[str, References] = {}
+            block_tokens(piece, environment)
+            for label, target in environment.get("references", {}).items():
+                found.setdefault(label, target)
+    return found

@@ -1,0 +1,206 @@
+"""Reading simple Markdown without the parser.
+
+Room: terms (pure). Called by `chunks` and `blocks`. Most paragraphs of most policies use a handful of forms: lines that
+begin with a letter, ``#`` headings, one-level lists; inside them bold words and links. These forms are read here some
+ten times faster than by the parser, anything else is left to it: a function here answers ``None`` rather than guess.
+That both read the same is a law the tests hold against the parser, with every text they can find.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+# A line that cannot begin or interrupt anything but a paragraph (CommonMark 0.31, chapters 4 and 5): a letter, a digit
+# that is no list number, a quotation mark or a bracket; or bold words, which are neither a bullet nor a rule.
+_START = r"(?!\d{1,9}[.)](?:[ \t]|$))(?:[^\W_]|[\"'“”‘’«„(\[§$€£¿¡]|\*\*[^\W_])"
+_LINE = re.compile(
+    rf"( *)(?:({_START}.*)"  # 1 indent, 2 text
+    rf"|((?:([-+*])|(\d{{1,9}})([.)])) {{1,4}})({_START}.*)"  # 3 marker, 4 bullet, 5 number and 6 its sign, 7 text
+    r"|(#{1,6}) +([^#]*[^#\s]) *)"  # 8 level, 9 text
+)
+_DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
+
+
+class Line(NamedTuple):
+    """One block as found in the source: its source text, and what it stands in; as in `blocks.Block`.
+
+    Args:
+        kind: ``p``, ``h``, ``head`` or ``row``.
+        sources: what stands inside it, still Markdown; one for each cell.
+        level, path, lead, marker: as in `blocks.Block`.
+    """
+
+    kind: str
+    sources: tuple[str, ...]
+    level: int = 0
+    path: str = ""
+    lead: bool = False
+    marker: str = ""
+
+
+class _Open:
+    """A list item that further lines may belong to."""
+
+    __slots__ = ("indent", "number", "offset", "sign")
+
+    def __init__(self, sign: str, number: int, indent: int, offset: int) -> None:
+        self.sign = sign
+        self.number = number
+        self.indent = indent
+        self.offset = offset
+
+
+def quick_lines(piece: str) -> list[Line] | None:
+    """Read a piece cut by `chunks.cut` into blocks, or answer ``None`` where it is not simple."""
+    text = piece.strip("\n")
+    if "]:" in text or "\t" in text:
+        return None
+    if text.startswith("|"):
+        return _table(text)
+    return _Lists().read(text)
+
+
+def _table(text: str) -> list[Line] | None:
+    lines = text.split("\n")
+    if len(lines) < 2 or "\\" in text or "`" in text or not _DELIMITERS.fullmatch(lines[1]):
+        return None
+    width = lines[1].count("|") - 1
+    found = []
+    for number, line in enumerate(lines):
+        line = line.rstrip(" ")
+        if len(line) < 2 or line[0] != "|" or line[-1] != "|":
+            return None
+        cells = [cell.strip() for cell in line[1:-1].split("|")]
+        if number == 0 and len(cells) != width:
+            return None
+        if number != 1:
+            cells = [*cells[:width], *[""] * (width - len(cells))]
+            found.append(Line("row" if number else "head", tuple(cells)))
+    return found
+
+
+class _Lists:
+    """Headings, paragraphs and nested lists, line by line (CommonMark 0.31, §5.2)."""
+
+    def __init__(self) -> None:
+        self.found: list[Line] = []
+        self.items: list[_Open] = []
+        self.paragraph: list[str] = []
+        self.lead = False
+
+    def read(self, text: str) -> list[Line] | None:
+        for line in text.split("\n"):
+            if not line.strip(" "):
+                self._end()
+                continue
+            parts = _LINE.fullmatch(line)
+            if parts is None or not self._line(line, *parts.groups("")):
+                return None
+        self._end()
+        return self.found
+
+    def _line(
+        self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, words: str,
+        level: str, title: str,
+    ) -> bool:  # fmt: skip
+        indent = len(blanks)
+        if text:
+            if self.paragraph:
+                self.paragraph.append(line)
+                return True
+            self._leave(indent)
+            self.paragraph = [text]
+            return indent - self._base() < 4
+        if level:
+            self._end()
+            self.items = []
+            self.found.append(Line("h", (title.strip(),), len(level)))
+            return not blanks
+        return self._item(indent, bullet or sign, int(number or 0), len(marker), words)
+
+    def _item(self, indent: int, sign: str, number: int, width: int, words: str) -> bool:
+        inside = not self.items or indent >= self.items[-1].offset
+        if self.paragraph and inside and number:
+            return False  # whether a number may interrupt a paragraph is a question for the parser
+        self._end()
+        sibling = self._leave(indent)
+        if indent - self._base() >= 4 or (sibling is not None and indent - sibling.indent >= 4):
+            return False
+        if sibling is not None and sibling.sign == sign:
+            number = sibling.number + 1
+            if self.lead:
+                return False
+        self.items.append(_Open(sign, number, indent, indent + width))
+        self.paragraph, self.lead = [words], True
+        return True
+
+    def _leave(self, indent: int) -> _Open | None:
+        """Close the items that a line so far to the left cannot belong to; the outermost of them."""
+        left = None
+        while self.items and indent < self.items[-1].offset:
+            left = self.items.pop()
+        return left
+
+    def _base(self) -> int:
+        return self.items[-1].offset if self.items else 0
+
+    def _end(self) -> None:
+        """The paragraph is complete."""
+        if not self.paragraph:
+            return
+        path = "".join(["o" if item.sign in ".)" else "u" for item in self.items])
+        marker = f"{self.items[-1].number}." if self.lead and path[-1:] == "o" else ""
+        self.found.append(Line("p", ("\n".join(self.paragraph).strip(),), 0, path, self.lead, marker))
+        self.paragraph, self.lead = [], False
+
+
+_SPECIAL = r"\\`*_\[\]<&!\n"
+_MARK = re.compile(
+    rf"([^{_SPECIAL}]+|\n *|!(?!\[)|\](?![(\[:])|&(?![#A-Za-z]))"
+    rf"|\\([!-/:-@\[-`{{-~])"
+    # Between blanks any sign may stand inside; elsewhere letters at both ends, so that both stars flank as they must.
+    rf"|(?<![^ \n])(\*\*|[*_])(?=[^\s*_])([^{_SPECIAL}]*[^{_SPECIAL}\s])\3(?=[ \n]|\Z)"
+    rf"|(\*\*)((?=[^\W_])[^{_SPECIAL}]*(?<=[^\W_]))\*\*(?!\*)"
+    rf"|\[([^{_SPECIAL}]+)\]\(([\w:/.#?=@~,;$+%!*'-]+)\)"
+    rf"|<(https?://[A-Za-z0-9_:/.#?=@~,;$+-]+)>"
+    rf"|(<br ?/?>)"
+)
+
+
+def quick_runs(source: str, link: Callable[[str], str | None]) -> list[tuple[str, str, str]] | None:
+    """Read what stands inside a block, or answer ``None`` where it is not simple.
+
+    Args:
+        source: Markdown.
+        link: makes a target what the parser would make of it, or ``None`` where the parser would refuse it.
+
+    Returns:
+        text, marks and link target of each run, blanks not yet collapsed; a hard break is a run of its own, ``\n``
+        with the mark ``/``.
+    """
+    if "  \n" in source or "xn--" in source:
+        return None
+    runs: list[tuple[str, str, str]] = []
+    at = 0
+    while at < len(source):
+        found = _MARK.match(source, at)
+        if not found:
+            return None
+        at = found.end()
+        text, escaped, mark, marked, _, bold, label, target, address, _ = found.groups()
+        if text:
+            runs.append((text, "", ""))
+        elif escaped:
+            runs.append((escaped, "", ""))
+        elif mark or bold:
+            runs.append((marked or bold, "b" if bold or mark == "**" else "i", ""))
+        elif label or address:
+            href = link(target or address)
+            if href is None:
+                return None
+            runs.append((label or address, "", href))
+        else:
+            runs.append(("\n", "/", ""))
+    return runs
