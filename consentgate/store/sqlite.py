@@ -49,7 +49,7 @@ _PRAGMAS = (
 )
 
 
-def _engine(address: str, begin: str, pool: type[Pool], **options: Any) -> Engine:
+def _engine(address: str, begin: str, pool: type[Pool], *, writes: bool, **options: Any) -> Engine:
     """An engine whose transactions start with `begin`, and whose errors never carry parameters (people's data)."""
 
     def connect() -> sqlite3.Connection:
@@ -68,7 +68,7 @@ def _engine(address: str, begin: str, pool: type[Pool], **options: Any) -> Engin
                 f"SQLite cannot keep a write-ahead log here (journal mode {mode})",
                 hint="put the database on a local disk; network file systems cannot do it",
             )
-        if begin == "BEGIN":
+        if not writes:
             connection.execute("PRAGMA query_only=ON").close()
 
     @event.listens_for(engine, "begin")
@@ -109,9 +109,11 @@ class SqliteFile(_Sqlite):
         self._file_lock = LockFile(self.path.with_name(self.path.name + ".lock"), self.path.stat().st_mode & 0o666)
         self._thread_lock = threading.Lock()
         address = self.path.as_uri() + "?mode=rw"
-        self._writer = _engine(address, "BEGIN IMMEDIATE", NullPool)
-        self._readers = _engine(address, "BEGIN", QueuePool, pool_size=readers, max_overflow=0, pool_timeout=10)
-        self._streams = _engine(address, "BEGIN", NullPool)
+        self._writer = _engine(address, "BEGIN IMMEDIATE", NullPool, writes=True)
+        self._readers = _engine(
+            address, "BEGIN", QueuePool, writes=False, pool_size=readers, max_overflow=0, pool_timeout=10
+        )
+        self._streams = _engine(address, "BEGIN", NullPool, writes=False)
         self._connection: Connection | None = None
         self._pages = 0
         self._identity = self._identify()
@@ -278,7 +280,7 @@ class SqliteMemory(_Sqlite):
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._engine = _engine(":memory:", "BEGIN IMMEDIATE", StaticPool)
+        self._engine = _engine(":memory:", "BEGIN", StaticPool, writes=True)
 
     @property
     def fresh(self) -> bool:
@@ -287,18 +289,22 @@ class SqliteMemory(_Sqlite):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """The connection, in a transaction that is rolled back."""
-        with self._lock, self._engine.connect() as connection, connection.begin():
-            yield connection
+        """The connection, for reading alone."""
+        with self._lock, self._engine.connect() as connection:
+            driver(connection).execute("PRAGMA query_only=ON").close()
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                driver(connection).execute("PRAGMA query_only=OFF").close()
 
     @contextmanager
     def streaming(self) -> Iterator[Connection]:
         """A copy of everything: who reads slowly must not keep writers out, and there is only one connection."""
-        copy = _engine(":memory:", "BEGIN", StaticPool)
+        copy = _engine(":memory:", "BEGIN", StaticPool, writes=True)
         try:
             with copy.connect() as connection:
                 with self._lock, self._engine.connect() as source:
-                    driver(connection).execute("PRAGMA query_only=OFF").close()
                     driver(source).backup(driver(connection))
                 with connection.begin():
                     yield connection
@@ -332,21 +338,26 @@ class SqliteMemory(_Sqlite):
         self._engine.dispose()
 
 
+_FOLDER = "check that the folder exists and that the process may write in it"
+_RIGHTS = "let the process write to the file and to its folder, where the -wal and .lock files lie"
+_FOREIGN = "find the program that uses the file (a shell, a backup) and end its transaction"
+
+# Words of SQLite, or of the operating system, and what they mean to the reader.
 _COMPLAINTS = (
-    ("database is locked", "another program is writing to the database without our lock file",
-     "find the program that uses the file (a shell, a backup) and end its transaction"),
-    ("database table is locked", "another program is changing the database",
-     "find the program that uses the file and end its transaction"),
+    ("database is locked", "another program is writing to the database without our lock file", _FOREIGN),
+    ("table is locked", "another program is changing the database", _FOREIGN),
     ("is full", "the disk is full: nothing was recorded", "free some space; nothing else needs to be done"),
-    ("readonly", "the database can only be read",
-     "give the process write permission on the file and on its folder, where the -wal and .lock files lie"),
-    ("unable to open", "the database cannot be opened",
-     "check that the folder exists and that the process may write in it"),
+    ("no space left", "the disk is full: nothing was recorded", "free some space; nothing else needs to be done"),
+    ("readonly", "the database can only be read", _RIGHTS),
+    ("read-only", "the database can only be read", _RIGHTS),
+    ("permission denied", "the database may not be opened", _RIGHTS),
+    ("unable to open", "the database cannot be opened", _FOLDER),
+    ("no such file", "the database cannot be opened", _FOLDER),
     ("not a database", "the file is not an SQLite database", "check the path; it may be an encrypted or foreign file"),
     ("malformed", "the database file is damaged", "restore a backup, then begin a new epoch of the ledger"),
     ("disk i/o error", "the disk reports an error", "check the disk; look at the system's log"),
     ("no such table", "the database lacks one of our tables", "it was changed by hand: restore a backup"),
-)  # fmt: skip
+)
 
 
 def explain(error: BaseException) -> StoreUnavailableError:

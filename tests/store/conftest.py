@@ -1,0 +1,119 @@
+"""What the tests of the store share.
+
+Fixtures:
+    url         where the conformance tests run: a file, and memory. A third database is one more parameter.
+    database    an open database at `url`.
+    file        an open database in a file, for what is true of files alone.
+    fake        the module ``fake_ledger``.
+    writer      a function: batch, options -> a `Writer` on `database` that is closed in the end.
+    impatient   SQLite itself waits 50 ms for programs that know nothing of our lock, not 5 s.
+    small_disk  a disk of 3 MB, where one may be mounted.
+    child       a function: starts ``children.py`` with these words, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from consentgate.store import sqlite
+from consentgate.store.database import Database
+from consentgate.store.writer import Writer
+
+HERE = Path(__file__).parent
+
+
+def _load(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"consentgate_tests_{name}", HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(name="fake", scope="session")
+def _fake() -> ModuleType:
+    return _load("fake_ledger")
+
+
+@pytest.fixture(name="url", params=["file", "memory"])
+def _url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shelves.db'}" if request.param == "file" else "sqlite://"
+
+
+@pytest.fixture(name="database")
+def _database(url: str) -> Iterator[Database]:
+    database = Database.open(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(f"sqlite:///{tmp_path / 'shelves.db'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(name="writer")
+def _writer(database: Database) -> Iterator[Callable[..., Writer[Any]]]:
+    made: list[Writer[Any]] = []
+
+    def make(batch: Any, **options: Any) -> Writer[Any]:
+        made.append(Writer(database, batch, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(name="impatient")
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite itself waits 50 ms, not 5 s, for programs that know nothing of our lock."""
+    pragmas = tuple("PRAGMA busy_timeout=50" if "busy_timeout" in pragma else pragma for pragma in sqlite._PRAGMAS)
+    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
+    monkeypatch.setattr(sqlite, "_BUSY", 50)
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB, where we may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root may mount a small disk")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small disk here: {done.stderr!r}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(name="child")
+def _child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent), "PYTHONWARNINGS": "default"}
+
+    def start(*words: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        command = [*prefix, sys.executable, str(HERE / "children.py"), *map(str, words)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
