@@ -16,8 +16,9 @@ from consentgate.service.receipts import signing_keys
 from consentgate.store import entries as shelf
 from consentgate.store import subjects
 from consentgate.store import tokens as token_shelf
+from consentgate.terms.calendar import Calendar
 from consentgate.terms.instants import Instant
-from consentgate.terms.policy import Act
+from consentgate.terms.policy import Act, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +116,22 @@ def list_tokens(connection: Connection) -> tuple[TokenInfo, ...]:
         TokenInfo(row.id, row.role, row.label, row.created, row.expires, row.revoked)
         for row in token_shelf.tokens(connection)
     )
+
+
+VersionState = Literal["planned", "announced", "in force", "past", "retired"]
+
+
+def version_state(calendar: Calendar, version: Version, now: Instant) -> VersionState:
+    """Where a version stands in its life.
+
+    Returns:
+        ``planned`` (not shown yet), ``announced``, ``in force``, ``past`` (a later one is in force), or ``retired``
+        (its policy is).
+    """
+    policy = calendar.by_slug.get(version.policy)
+    if policy is not None and policy.retired is not None and policy.retired <= now:
+        return "retired"
+    if version.effective > now:
+        return "announced" if version.announced <= now else "planned"
+    effective = [item for item in calendar.chain(version.policy) if item.effective <= now]
+    return "in force" if effective[-1] == version else "past"
