@@ -179,12 +179,22 @@ class Ledger:
                 seen=self._frontier.size,
             )
         if self._frontier.size == 0:
-            frontier = Frontier.load(size, self.reader(connection, size))
+            frontier = self._load(connection, size)
         else:
             frontier, _ = self._frontier.append(shelf.leaf_hashes(connection, self._frontier.size, size))
         assert head is not None  # noqa: S101  (size > 0)
         self._check_root(frontier, head.note.encode())
         self._frontier = frontier
+
+    def _load(self, connection: Connection, size: int) -> Frontier:
+        try:
+            return Frontier.load(size, self.reader(connection, size))
+        except VerificationError as error:
+            raise RewindError(
+                f"the tree of {size:,} entries cannot be read: {error}",
+                hint="rows were lost or removed: run `consentgate verify`",
+                size=size,
+            ) from error
 
     def _check_root(self, frontier: Frontier, note: bytes) -> None:
         try:
@@ -229,7 +239,7 @@ class Ledger:
                 size=self._frontier.size,
                 seen=known.size,
             )
-        if known.size and Frontier.load(known.size, self.reader(connection, known.size)).root != known.root:
+        if known.size and self._load(connection, known.size).root != known.root:
             raise RewindError(
                 f"the first {known.size:,} entries are not those the anchor file remembers", hint=hint, size=known.size
             )

@@ -103,12 +103,14 @@ def execute(
         replace(version, serial=first + place, published=pending.at) for place, version in enumerate(plan.versions)
     )
     known = {policy.slug: policy for policy in (*calendar.policies, *plan.policies)}
-    settings = {slug: canonical_json(policy_settings(policy)) for slug, policy in known.items()}
+    amended = _amended(plan)
+    concerned = {policy.slug for policy in plan.policies} | {version.policy for version in (*versions, *amended)}
+    settings = {slug: canonical_json(policy_settings(known[slug])) for slug in sorted(concerned)}
     _keep_blobs(connection, plan, settings)
     _keep_rows(connection, plan, versions, calendar)
     entries = [
         _publish_entry(known[version.policy], version, calendar, versions, digest(settings[version.policy]))
-        for version in [*versions, *_amended(plan)]
+        for version in (*versions, *amended)
     ]
     if plan.policies and not entries:
         entries = [_settings_entry(policy, digest(settings[policy.slug])) for policy in plan.policies]

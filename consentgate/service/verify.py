@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from consentgate.errors import VerificationError
-from consentgate.evidence.commitments import check_openings, parse_openings
-from consentgate.evidence.entry import DecisionEntry, EraseEntry, LinkEntry, PublishEntry, decode
+from consentgate.evidence.commitments import Openings, check_openings, parse_openings
+from consentgate.evidence.entry import DecisionEntry, Entry, EraseEntry, LinkEntry, PublishEntry, decode
 from consentgate.evidence.tiles import Frontier
 from consentgate.evidence.tlog import leaf_hash
 from consentgate.service.engine import Engine
@@ -167,26 +167,30 @@ class _Walk:
             self.digests.update(
                 one for one in (entry.text, entry.redline, entry.page, entry.control, entry.gate) if one
             )
-        self._columns(row, entry, openings.get("subject"))
+        self._columns(row, entry, openings)
 
-    def _columns(self, row: ExportRow, entry: object, subject: object) -> None:
+    def _columns(self, row: ExportRow, entry: Entry, openings: Openings) -> None:
         """The columns that look-ups use must say what the entry says."""
         opening = row.opening
         if opening is None:
             return
-        said: tuple[object, ...]
+        said: tuple[object, ...] = (None, None, None, entry.at, None)
         if isinstance(entry, DecisionEntry):
             said = (entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
         elif isinstance(entry, LinkEntry):
             said = (None, None, "link", entry.at, None)
-        else:
-            said = (None, None, None, getattr(entry, "at", None), None)
         if said != (opening.policy, opening.serial, opening.act, opening.at, opening.expires):
             self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
-        value = getattr(subject, "value", None)
-        if value is not None and opening.subject_kind is not None:
-            tag = self._engine.tag(Subject(value, SubjectKind(opening.subject_kind)))
-            if opening.subject_tag != tag:
+        kind = openings["subject_kind"].value if "subject_kind" in openings else None
+        filed = [
+            (opening.subject_tag, openings.get("subject"), kind),
+            (opening.linked_tag, openings.get("visitor"), "visitor"),
+        ]
+        for tag, opened, of_kind in filed:
+            expected = None
+            if opened is not None and of_kind in set(SubjectKind):
+                expected = self._engine.tag(Subject(opened.value, SubjectKind(of_kind)))
+            if tag != expected and not (opened is None and openings.keys() != entry.commitments.keys()):
                 self._report.add(f"entry {row.idx}: it is filed under another subject than the one it commits to")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gc
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,20 +85,23 @@ class Desk:
 
         return run(collect())
 
+    def decided(self) -> list[dict[str, str]]:
+        """Every decision on record, from the CSV."""
+        lines = [line for line in self.export("csv").decode().splitlines() if not line.startswith("#")]
+        return [row for row in csv.DictReader(lines) if row["type"] == "decision"]
+
     def statements(self, work: Callable[[], object]) -> list[str]:
-        """SQL statements that some work sends to the database."""
-        from sqlalchemy import Engine, event
-
+        """SQL statements that some work sends to the database in memory, seen by SQLite itself."""
         seen: list[str] = []
-
-        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-            seen.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", note)
+        connections = [one for one in gc.get_objects() if isinstance(one, sqlite3.Connection)]
+        for connection in connections:
+            connection.set_trace_callback(seen.append)
         try:
             work()
         finally:
-            event.remove(Engine, "before_cursor_execute", note)
+            for connection in connections:
+                connection.set_trace_callback(None)
+        assert seen, "the database was not watched"
         return seen
 
 

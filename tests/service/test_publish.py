@@ -10,10 +10,10 @@ import pytest
 
 from consentgate.errors import ConsentGateError, DraftError, ImmutableError, PublishError
 from consentgate.terms.instants import DAY
-from consentgate.terms.policy import Impact
+from consentgate.terms.policy import Impact, Policy
 from consentgate.terms.subject import Subject
 from consentgate.testing import run
-from tests.service.conftest import ALICE, NOTICE, TERMS, TEXT, Desk, draft
+from tests.service.conftest import ALICE, MEMBERS, NOTICE, TERMS, TEXT, Desk, draft
 
 
 def test_what_is_published_is_in_force_at_once_unless_it_says_otherwise(desk: Desk) -> None:
@@ -36,7 +36,8 @@ def test_publishing_the_same_again_changes_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"text": TEXT + "More.\n"}, {"summary": "Another."}, {"impact": "editorial"}, {"effective": "2030-01-01"}]
+    "changed",
+    [{"text": TEXT + "More.\n"}, {"summary": "Another."}, {"impact": "editorial"}, {"effective": "2030-01-01"}],
 )
 def test_a_published_version_cannot_change(desk: Desk, changed: dict[str, str]) -> None:
     """A correction is a new version."""
@@ -195,11 +196,15 @@ def test_a_scheduled_version_is_announced_then_in_grace_then_required(desk: Desk
 
 def test_publishing_costs_the_same_statements_however_many_accepted(desk: Desk) -> None:
     """Nobody's acceptance is touched by a publication."""
+
+    def publish_another(policy: Policy) -> int:
+        return len(desk.statements(lambda: desk.publish(draft("1", policy=policy.slug), policies=(policy,))))
+
     desk.publish(draft("1"))
-    few = len(desk.statements(lambda: desk.publish(draft("2", TEXT + "Two.\n"))))
+    few = publish_another(NOTICE)
     for number in range(60):
         run(desk.terms.record(Subject(f"user{number}"), "terms"))
-    many = len(desk.statements(lambda: desk.publish(draft("3", TEXT + "Three.\n"))))
+    many = publish_another(MEMBERS)
 
     assert many == few
 
