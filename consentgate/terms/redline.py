@@ -11,12 +11,10 @@ equal bytes on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from consentgate.terms.align import Gap, Pair, Work, anchors, pair_in_order, shared_words
+from consentgate.terms.align import Work, anchors
 from consentgate.terms.blocks import Block, References, read_blocks, read_piece
-from consentgate.terms.blocks import Cell as Runs
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
 from consentgate.terms.redline_form import (
@@ -43,35 +41,13 @@ from consentgate.terms.redline_form import (
     rebuild,
     to_bytes,
 )
-from consentgate.terms.redline_pieces import Phrase, compare_cells, whole
-from consentgate.terms.words import count_words, is_dense, seen
+from consentgate.terms.redline_links import changed_links
+from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole
+from consentgate.terms.redline_units import Match, Unit, moves, similar
+from consentgate.terms.words import count_words, seen
 
 WORK = 4_000_000
 """Elementary steps one comparison may take in all."""
-
-_PAIRING_CELLS = 40_000
-_ALIKE = 0.45
-ROWS = frozenset(("row", "head"))
-_MOVED_CHARACTERS = 20
-
-
-class _Unit:
-    """A block made ready for comparison."""
-
-    __slots__ = ("block", "cells", "key")
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-        if block.kind in ROWS:
-            self.cells = [Phrase(cell) for cell in block.cells]
-            self.key = "\x1e" + "\x1f".join([cell.key for cell in self.cells])
-        else:
-            self.cells = [Phrase(block.cells[0], heading=block.kind == "h", numbered=True)]
-            self.key = self.cells[0].key
-
-    def words(self) -> frozenset[str]:
-        """What it is recognised by when its words changed: its words, or its characters where no blanks part them."""
-        return frozenset(self.key if is_dense(self.key) else self.key.replace("\x1f", " ").split())
 
 
 def compare(old: str, new: str) -> Redline:
@@ -109,58 +85,14 @@ def visible(text: str) -> str:
     return "".join(lines)
 
 
-def _similar(olds: list[_Unit], news: list[_Unit], gap: Gap, work: Work) -> list[Pair]:
-    """Pair the blocks of one open stretch that are versions of one another, in order."""
-    cells = (gap[1] - gap[0]) * (gap[3] - gap[2])
-    if cells > _PAIRING_CELLS or not work.spend(cells):
-        return []
-    ones, others = olds[gap[0] : gap[1]], news[gap[2] : gap[3]]
-    sets, other_sets = [unit.words() for unit in ones], [unit.words() for unit in others]
-    scores = shared_words(sets, other_sets)
-    for one, words, line in zip(ones, sets, scores, strict=True):
-        row = one.block.kind in ROWS
-        for column, other in enumerate(others):
-            alike = 2 * line[column] >= _ALIKE * (len(words) + len(other_sets[column]))
-            if row or other.block.kind in ROWS:
-                alike = row and other.block.kind in ROWS and (alike or one.cells[0].key == other.cells[0].key != "")
-            line[column] = line[column] + 1 if alike else 0
-    return [(gap[0] + row, gap[2] + column) for row, column in pair_in_order(scores)]
-
-
-def _moves(olds: list[_Unit], news: list[_Unit], pairs: list[Pair]) -> dict[int, int]:
-    """Old index to new index of blocks that say the same at another place."""
-    kept_old, kept_new = {one for one, _ in pairs}, {other for _, other in pairs}
-    places: dict[str, list[int]] = {}
-    for index, unit in enumerate(news):
-        if index not in kept_new:
-            places.setdefault(unit.key, []).append(index)
-    moves: dict[int, int] = {}
-    for index, unit in enumerate(olds):
-        if index not in kept_old and len(unit.key) >= _MOVED_CHARACTERS and places.get(unit.key):
-            moves[index] = places[unit.key].pop(0)
-    taken = set(moves.values()) | kept_new
-    # Short neighbours (a heading, "None.") of what moved went with it.
-    for step in (1, -1):
-        for one, other in sorted(moves.items(), reverse=step < 0):
-            one, other = one + step, other + step
-            while (
-                0 <= one < len(olds) and 0 <= other < len(news) and one not in kept_old and one not in moves
-                and other not in taken and olds[one].key == news[other].key
-            ):  # fmt: skip
-                moves[one] = other
-                taken.add(other)
-                one, other = one + step, other + step
-    return moves
-
-
 class _Draft:
     """A redline in the making: stretches that differ and stretches that are kept, in order."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.olds: list[_Unit] = []
-        self.news: list[_Unit] = []
-        self.pairs: list[Pair] = []
+        self.olds: list[Unit] = []
+        self.news: list[Unit] = []
+        self.matches: list[Match] = []
         self.kept: list[tuple[int, int, str]] = []
         self.parts: list[Item | Kept] = []
         self.links: list[LinkChange] = []
@@ -176,20 +108,21 @@ class _Draft:
     def differ(self, old: list[str], new: list[str], definitions: tuple[References, References]) -> None:
         """A stretch that is not: read it, and pair its blocks."""
         olds, news = (
-            [_Unit(block) for piece in pieces for block in read_piece(piece, own)]
+            [Unit(block) for piece in pieces for block in read_piece(piece, own)]
             for pieces, own in zip((old, new), definitions, strict=True)
         )
         pairs, gaps = anchors([unit.key for unit in olds], [unit.key for unit in news], self.work)
+        matches = [(one, one + 1, other, other + 1) for one, other in pairs]
         for gap in gaps:
-            pairs += _similar(olds, news, gap, self.work)
-        self.pairs += sorted((len(self.olds) + one, len(self.news) + other) for one, other in pairs)
+            matches += similar(olds, news, gap, self.work)
+        before, after = len(self.olds), len(self.news)
+        self.matches += [(a + before, b + before, c + after, d + after) for a, b, c, d in sorted(matches)]
         self.olds += olds
         self.news += news
 
     def finish(self, old: str, new: str, definitions: References) -> Redline:
         """Find what moved, and write everything down in reading order."""
-        moves = _moves(self.olds, self.news, self.pairs)
-        self._write(moves)
+        self._write(moves(self.olds, self.news, self.matches, self.work))
         needed = tuple(
             (label, target["href"], target["title"])
             for label, target in sorted(definitions.items())
@@ -204,96 +137,77 @@ class _Draft:
             "words" if self.coarse else None,
         )
 
-    def _write(self, moves: dict[int, int]) -> None:
-        moved_from = {other: one for one, other in moves.items()}
+    def _write(self, moved_to: dict[int, int]) -> None:
+        moved_from = {other: one for one, other in moved_to.items()}
         left_at: dict[int, int] = {}
         moved_at: dict[int, int] = {}
         at_old = at_new = 0
-        kept = [(one, other, Kept(source)) for one, other, source in self.kept]
-        stops: list[tuple[int, int, Kept | None]] = [(one, other, None) for one, other in self.pairs]
-        # A kept stretch stands before the pair of units that has the same place.
-        ordered = sorted([*stops, *kept], key=lambda stop: (stop[0], stop[1], stop[2] is None))
-        for one, other, source in [*ordered, (len(self.olds), len(self.news), None)]:
-            for index in range(at_old, one):
+        for match, source in self._stops():
+            for index in range(at_old, match[0]):
                 left_at[index] = len(self.parts)
-                self.parts.append(_single(self.olds[index], LEFT if index in moves else DELETED))
-            for index in range(at_new, other):
+                self.parts.append(_single(self.olds[index], LEFT if index in moved_to else DELETED))
+            for index in range(at_new, match[2]):
                 if index in moved_from:
                     moved_at[len(self.parts)] = moved_from[index]
                     self._pair(self.olds[moved_from[index]], self.news[index], MOVED)
                 else:
                     self.parts.append(_single(self.news[index], INSERTED))
-            at_old, at_new = one, other
+            at_old, at_new = match[1], match[3]
             if source is not None:
                 self.parts.append(source)
-            elif one < len(self.olds) and other < len(self.news):
-                self._pair(self.olds[one], self.news[other], SAME)
-                at_old, at_new = one + 1, other + 1
+            elif match[1] - match[0] == match[3] - match[2] == 1:
+                self._pair(self.olds[match[0]], self.news[match[2]], SAME)
+            elif match[1] > match[0]:
+                self._group(self.olds[match[0] : match[1]], self.news[match[2] : match[3]])
         for place, one in moved_at.items():
             part = self.parts[place]
             if isinstance(part, Item):
                 self.parts[place] = replace(part, source=left_at[one])
 
-    def _pair(self, one: _Unit, other: _Unit, op: str) -> None:
-        item, coarse = _paired(one, other, op, self.work)
+    def _stops(self) -> list[tuple[Match, Kept | None]]:
+        """What stands on both sides, in order; a kept stretch before the match that begins where it does."""
+        kept = [((one, one, other, other), Kept(source)) for one, other, source in self.kept]
+        stops: list[tuple[Match, Kept | None]] = [*kept, *((match, None) for match in self.matches)]
+        stops.sort(key=lambda stop: (stop[0], stop[1] is None))
+        end = (len(self.olds), len(self.news))
+        return [*stops, ((end[0], end[0], end[1], end[1]), None)]
+
+    def _pair(self, one: Unit, other: Unit, op: str) -> None:
+        cells, coarse = compare_cells(one.cells, other.cells, self.work)
+        self._item(other.block, one.block.marker, other.block.marker, cells, op)
         self.coarse = self.coarse or coarse
-        self.links += _links(len(self.parts), one.block, other.block)
-        self.parts.append(item)
+        if one.block.cells != other.block.cells:
+            self.links += changed_links(len(self.parts) - 1, one.block.cells, other.block.cells)
+
+    def _group(self, ones: list[Unit], others: list[Unit]) -> None:
+        """One block that became several, or several that became one."""
+        split = len(ones) == 1
+        parts, coarse = compare_joined([one.cells[0] for one in ones], [other.cells[0] for other in others], self.work)
+        self.coarse = self.coarse or coarse
+        self.links += changed_links(
+            len(self.parts), [one.block.cells[0] for one in ones], [other.block.cells[0] for other in others]
+        )
+        for place, pieces in enumerate(parts):
+            one, other = (ones[0], others[place]) if split else (ones[place], others[0])
+            old_number = one.block.marker if place == 0 or not split else ""
+            new_number = other.block.marker if place == 0 or split else ""
+            joined = "" if place == 0 else "old" if split else "new"
+            self._item(other.block, old_number, new_number, (Cell(EQUAL, pieces),), SAME, joined)
+
+    def _item(
+        self, block: Block, old_number: str, new_number: str, cells: tuple[Cell, ...], op: str, joined: str = ""
+    ) -> None:
+        lead = block.lead and joined != "new"
+        item = Item(op, block.kind, block.level, block.path, lead, old_number, new_number, cells, joined=joined)
+        self.parts.append(replace(item, op=CHANGED) if op == SAME and item.reworded else item)
 
 
-def _single(unit: _Unit, op: str) -> Item:
+def _single(unit: Unit, op: str) -> Item:
     block = unit.block
     fate = {INSERTED: ADDED, DELETED: REMOVED, LEFT: EQUAL}[op]
     cells = tuple(Cell(fate, whole(cell, fate)) for cell in block.cells)
     old_number, new_number = ("", block.marker) if op == INSERTED else (block.marker, "")
     return Item(op, block.kind, block.level, block.path, block.lead, old_number, new_number, cells)
-
-
-def _paired(one: _Unit, other: _Unit, op: str, work: Work) -> tuple[Item, bool]:
-    block, old_number = other.block, one.block.marker
-    cells, coarse = compare_cells(one.cells, other.cells, work)
-    item = Item(op, block.kind, block.level, block.path, block.lead, old_number, block.marker, cells)
-    return (replace(item, op=CHANGED) if op == SAME and item.reworded else item), coarse
-
-
-def _links(index: int, one: Block, other: Block) -> list[LinkChange]:
-    """Links whose words stand on both sides and whose targets differ."""
-    if one.cells == other.cells:
-        return []
-    before, after = _targets(one.cells), _targets(other.cells)
-    if before == after:
-        return []
-    changes = []
-    for text, targets in after.items():
-        for old, new in zip(before.get(text, ()), targets, strict=False):
-            if old != new:
-                changes.append(LinkChange(index, text, old, new))
-    same_words = _plain(one) == _plain(other)
-    for text in [*before, *(text for text in after if text not in before)] if same_words else ():
-        olds, news = before.get(text, []), after.get(text, [])
-        changes += [LinkChange(index, text, old, "") for old in olds[len(news) :]]
-        changes += [LinkChange(index, text, "", new) for new in news[len(olds) :]]
-    return changes
-
-
-def _plain(block: Block) -> list[str]:
-    return [seen("".join(run.text for run in cell)) for cell in block.cells]
-
-
-def _targets(cells: Sequence[Runs]) -> dict[str, list[str]]:
-    targets: dict[str, list[str]] = {}
-    for cell in cells:
-        text = href = ""
-        for run in cell:
-            if run.href == href:
-                text += run.text
-                continue
-            if href:
-                targets.setdefault(seen(text), []).append(href)
-            text, href = run.text, run.href
-        if href:
-            targets.setdefault(seen(text), []).append(href)
-    return targets
 
 
 __all__ = [

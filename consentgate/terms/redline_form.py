@@ -68,6 +68,7 @@ class Item:
         old_number, new_number: the number a numbered list shows before it, or empty.
         cells: its words.
         source: for ``moved``, the index of the ``left`` item it came from (in the list it stands in); otherwise -1.
+        joined: ``old`` or ``new`` where on that side it belongs to the block of the item before it.
     """
 
     op: str
@@ -79,6 +80,7 @@ class Item:
     new_number: str
     cells: tuple[Cell, ...]
     source: int = -1
+    joined: str = ""
 
     @property
     def pieces(self) -> Iterator[Piece]:
@@ -344,13 +346,24 @@ def rebuild(redline: Redline) -> tuple[str, str]:
     Returns:
         what `redline.visible` says of the old and of the new text.
     """
-    old = (_line(item.old_number, item.text(new=False)) for item in redline.items if item.op in _IN_OLD)
-    new = (_line(item.new_number, item.text()) for item in redline.items if item.op in _IN_NEW)
-    return "".join(old), "".join(new)
+    old = [item for item in redline.items if item.op in _IN_OLD]
+    new = [item for item in redline.items if item.op in _IN_NEW]
+    return _side(old, new=False), _side(new, new=True)
 
 
-def _line(number: str, text: str) -> str:
-    return f"{number} {text}\n" if number else text + "\n"
+def _side(items: list[Item], *, new: bool) -> str:
+    ops, side = (_NEW_PIECES, "new") if new else (_OLD_PIECES, "old")
+    lines: list[str] = []
+    rest = ""
+    for item in reversed(items):
+        if item.joined == side:
+            rest = item.cells[0].text(ops) + rest
+            continue
+        number = item.new_number if new else item.old_number
+        text = seen(item.cells[0].text(ops) + rest) if rest else item.text(new=new)
+        lines.append(f"{number} {text}\n" if number else text + "\n")
+        rest = ""
+    return "".join(reversed(lines))
 
 
 def to_bytes(redline: Redline) -> bytes:
@@ -375,7 +388,7 @@ def _write_item(item: Item) -> dict[str, Any]:
                   for p in cell.pieces]  # fmt: skip
         cells.append([cell.op, pieces])
     record["cells"] = cells
-    for name in ("level", "path", "lead", "old_number", "new_number"):
+    for name in ("level", "path", "lead", "old_number", "new_number", "joined"):
         if value := getattr(item, name):
             record[name] = value
     if item.source >= 0:
@@ -423,4 +436,5 @@ def _read_item(record: dict[str, Any]) -> Item:
         new_number=record.get("new_number", ""),
         cells=tuple(Cell(op, tuple(Piece(*piece) for piece in pieces)) for op, pieces in record["cells"]),
         source=record.get("source", -1),
+        joined=record.get("joined", ""),
     )

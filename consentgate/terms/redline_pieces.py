@@ -6,14 +6,16 @@ and each keeps the formatting it had.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
 from consentgate.terms.align import Work, anchors
 from consentgate.terms.blocks import Cell as Runs
+from consentgate.terms.blocks import Run
 from consentgate.terms.numbering import label_length
 from consentgate.terms.redline_form import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
-from consentgate.terms.rewording import reword
+from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import seen, tokens
 
 
@@ -22,16 +24,16 @@ class Phrase:
 
     Args:
         runs: formatted.
+        label: how many characters at their start are the number of the clause; ``None`` to look for one.
         heading: whether they are a heading.
-        numbered: whether they may begin with the number of a clause.
     """
 
     __slots__ = ("_ends", "_keys", "key", "label", "runs", "text")
 
-    def __init__(self, runs: Runs, *, heading: bool = False, numbered: bool = False) -> None:
+    def __init__(self, runs: Runs, *, label: int | None = 0, heading: bool = False) -> None:
         self.runs = runs
         self.text = runs[0].text if len(runs) == 1 else "".join([run.text for run in runs])
-        self.label = label_length(self.text, heading=heading) if numbered else 0
+        self.label = label_length(self.text, heading=heading) if label is None else label
         self.key = seen(self.text[self.label :])
         self._keys: list[str] | None = None
         self._ends: list[int] = []
@@ -73,6 +75,43 @@ def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) ->
     return tuple(cells), coarse
 
 
+def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[list[tuple[Piece, ...]], bool]:
+    """Compare one block with several that are the same words, parted otherwise.
+
+    Args:
+        olds, news: one cell on one side, several on the other.
+        work: what may still be computed.
+
+    Returns:
+        the pieces that belong to each cell of the side that has several, and whether a stretch was too large.
+    """
+    one, other = _joined(olds), _joined(news)
+    old_keys, old_at = one.tokens()
+    new_keys, new_at = other.tokens()
+    edits, coarse = reword(old_keys, new_keys, work)
+    several, at = (news, new_at) if len(news) > 1 else (olds, old_at)
+    stops, place = [], -1
+    for phrase in several[:-1]:
+        place += len(phrase.text) + 1
+        stops.append(bisect_left(at, place))
+    parts = []
+    for number, segment in enumerate(segments(edits, stops, new=len(news) > 1)):
+        cut = _Cutter(one, other)
+        if number == 0:
+            cut.number(one.label, other.label)
+        for edit in segment:
+            cut.follow(edit, old_at, new_at)
+        parts.append(cut.pieces())
+    return parts, coarse
+
+
+def _joined(phrases: Sequence[Phrase]) -> Phrase:
+    runs: list[Run] = []
+    for phrase in phrases:
+        runs += [Run(" "), *phrase.runs] if runs else phrase.runs
+    return Phrase(tuple(runs), label=phrases[0].label)
+
+
 def _columns(olds: Sequence[Phrase], news: Sequence[Phrase]) -> list[tuple[Phrase | None, Phrase | None]]:
     """Which cell became which: by position, or around the cells that say the same where their number changed."""
     if len(olds) == len(news):
@@ -102,11 +141,7 @@ def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[tuple[Piece, ...],
     new_keys, new_at = other.tokens()
     edits, coarse = reword(old_keys, new_keys, work)
     for edit in edits:
-        span = (old_at[edit.old_from], old_at[edit.old_to], new_at[edit.new_from], new_at[edit.new_to])
-        if edit.equal:
-            cut.equal_after_edit(span[0], span[2], span[3])
-        else:
-            cut.edit(*span)
+        cut.follow(edit, old_at, new_at)
     return cut.pieces(), coarse
 
 
@@ -130,6 +165,14 @@ class _Cutter:
     def equal(self, start: int, stop: int) -> None:
         """Words that stand in both; shown as in the new text."""
         self._span(EQUAL, start, stop)
+
+    def follow(self, edit: Edit, old_at: Sequence[int], new_at: Sequence[int]) -> None:
+        """An edit of tokens, given the offset at which each token begins."""
+        span = (old_at[edit.old_from], old_at[edit.old_to], new_at[edit.new_from], new_at[edit.new_to])
+        if edit.equal:
+            self.equal_after_edit(span[0], span[2], span[3])
+        else:
+            self.edit(*span)
 
     def edit(self, old_start: int, old_stop: int, new_start: int, new_stop: int) -> None:
         """Words removed and words put in their place."""

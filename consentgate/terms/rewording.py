@@ -137,3 +137,36 @@ def _size(edit: Edit, old: Sequence[str], new: Sequence[str]) -> int:
         sum(map(len, old[edit.old_from : edit.old_to])),
         sum(map(len, new[edit.new_from : edit.new_to])),
     )
+
+
+def segments(edits: Sequence[Edit], stops: Sequence[int], *, new: bool) -> list[list[Edit]]:
+    """Part the edits where one side begins another block.
+
+    Args:
+        edits: in order.
+        stops: the tokens at which blocks begin, the first one left out.
+        new: whether `stops` count new tokens; else old ones.
+    """
+    parts: list[list[Edit]] = [[]]
+    waiting = list(stops)
+    for edit in edits:
+        while waiting:
+            start, stop = (edit.new_from, edit.new_to) if new else (edit.old_from, edit.old_to)
+            if stop <= waiting[0]:
+                break
+            at = waiting.pop(0)
+            if start < at:
+                head, edit = _parted(edit, at - start, new=new)
+                parts[-1].append(head)
+            parts.append([])
+        parts[-1].append(edit)
+    parts += [[] for _ in waiting]
+    return parts
+
+
+def _parted(edit: Edit, length: int, *, new: bool) -> tuple[Edit, Edit]:
+    """An edit in two, the first with `length` tokens of one side; where it is a change, with all of the other side."""
+    old_at, new_at = edit.old_from + length, edit.new_from + length
+    if not edit.equal:
+        old_at, new_at = (edit.old_to, new_at) if new else (old_at, edit.new_to)
+    return edit._replace(old_to=old_at, new_to=new_at), edit._replace(old_from=old_at, new_from=new_at)
