@@ -312,8 +312,9 @@ class Writer(Generic[C]):
             error = explained(raised)
             if isinstance(error, StoreUnavailableError):
                 raise  # the database is to blame, not the job
-            if isinstance(error, ConsentGateError) and self._database.changes(connection) == before:
-                item.error = error
+            # A statement that failed is no refusal: PostgreSQL takes no more of them until the roll-back.
+            if isinstance(raised, ConsentGateError) and self._database.changes(connection) == before:
+                item.error = raised
                 return None
             raise _JobFailedError(item, error) from raised
 

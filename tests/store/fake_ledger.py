@@ -17,7 +17,7 @@ from consentgate.store import entries, subjects
 from consentgate.store.database import Database
 from consentgate.store.entries import EntryRow, HeadRow
 from consentgate.store.subjects import OpeningRow
-from consentgate.store.writer import Job
+from consentgate.store.writer import Job as Job
 
 GENESIS = "0" * 64
 
