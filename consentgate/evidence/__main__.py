@@ -177,4 +177,8 @@ def _write(record: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    # A terminal that cannot show a character gets its code instead of a crash.
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -172,15 +172,14 @@ class Signer:
         Raises:
             VerificationError: malformed. The message never repeats the text.
         """
-        private, _, rest = text.partition("+KEY+")
-        name, _, rest = rest.partition("+")
+        name, _, rest = text.removeprefix("PRIVATE+KEY+").partition("+")
         _, _, encoded = rest.partition("+")
         # `from None`, and no detail: what stands at the wrong place may be the secret.
         try:
             signer = _parse_key(cls, name, encoded, "the signer key")
         except VerificationError:
             signer = None
-        if signer is None or private != "PRIVATE" or signer.secret() != text:
+        if signer is None or signer.secret() != text:
             raise VerificationError(
                 "the signer key is malformed", hint="it has the form PRIVATE+KEY+name+hash+base64"
             ) from None

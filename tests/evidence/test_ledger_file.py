@@ -165,13 +165,13 @@ def test_a_selection_with_a_foreign_entry_is_refused(sample):
     header = replace(sample.header(), mode="selection", proofs=True)
     rows = sample.rows()
     alone = [(2, *rows[1][1:], sample.proof(2))]
-    for chosen in (alone, [(*rows[0], sample.proof(0)), *alone], [(*rows[3], sample.proof(3)[::-1])]):
+    right = (*rows[4], sample.proof(4))
+    for chosen in (alone, [(*rows[0], sample.proof(0)), *alone], [*alone, right], [(*rows[3], sample.proof(3)[::-1])]):
         with pytest.raises(VerificationError):
             verify(b"".join(write_ledger(header, chosen, sample.checkpoint)))
     for index in (-1, 7, 8):
         with pytest.raises(VerificationError):
             verify(b"".join(write_ledger(header, [(index, *rows[1][1:], sample.proof(1))], sample.checkpoint)))
-    right = (*rows[4], sample.proof(4))
     for chosen in ([right, right], [right, (*rows[1], sample.proof(1))]):
         with pytest.raises(VerificationError, match="after entry"):
             verify(b"".join(write_ledger(header, chosen, sample.checkpoint)))
@@ -305,6 +305,34 @@ def test_a_complete_file_has_neither_proofs_nor_filter():
     for header in (replace(HEADER, proofs=True), replace(HEADER, filter={"a": 1})):
         with pytest.raises(ValueError):
             write_header(header)
+
+
+def test_the_header_must_be_that_of_the_checkpoint(sample):
+    """Another origin or size in the header than in the checkpoint is refused, also in a selection."""
+    rows = sample.rows()
+    for change in ({"origin": "other.example"}, {"size": 8}, {"size": 6}):
+        for mode in ("complete", "selection"):
+            header = replace(sample.header(), mode=mode, **change)
+            with pytest.raises(VerificationError, match="the checkpoint is for 7 entries"):
+                verify(b"".join(write_ledger(header, rows[:6] if mode == "selection" else rows, sample.checkpoint)))
+
+
+def test_an_incomplete_file_is_called_so(sample):
+    """With everything else right, the error says how many entries are missing."""
+    with pytest.raises(VerificationError, match="has 7 entries; the file has only 5"):
+        verify(b"".join(write_ledger(sample.header(), sample.rows()[:5], sample.checkpoint)))
+
+
+def test_another_spelling_of_a_right_entry_is_refused(sample, data):
+    """A needless escape, an empty object for null: the entries would be the same, the bytes are not."""
+    lines = data.splitlines(keepends=True)[:-1]
+    assert b'"open":null' in lines[1]
+    escaped = lines[1].replace(b"publish", b"p\\u0075blish")
+    emptied = lines[1].replace(b'"open":null', b'"open":{}')
+    for line, options in ((escaped, {}), (escaped, {"roots_only": True}), (emptied, {})):
+        assert line != lines[1]
+        with pytest.raises(VerificationError, match="line 2"):
+            verify(sealed(b"".join([lines[0], line, *lines[2:]]), sample.checkpoint, 7), **options)
 
 
 def test_giant_lines_are_refused(sample, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -160,6 +161,19 @@ def test_it_runs_as_a_module_from_standard_input_and_loads_only_what_it_needs(fo
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().startswith("-: VERIFIED")
     assert done.stderr.decode().strip() == "HEAVY [] ROOMS ['errors', 'evidence', 'terms']"
+
+
+def test_a_terminal_without_dashes_is_no_reason_to_crash(folder, key):
+    """Where the output can only take ASCII, other characters are written as their codes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "consentgate.evidence", str(folder / "good.receipt"), "--key", key],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"accept \\u2014 rules" in done.stdout
 
 
 def test_a_receipt_with_a_withheld_name_still_tells_the_rest(sample, folder, key, capsys):

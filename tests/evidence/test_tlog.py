@@ -153,6 +153,31 @@ def test_a_consistency_proof_holds_for_nothing_else(old, new):
             check_consistency(*arguments)
 
 
+def test_a_hash_too_many_is_refused_even_where_the_root_would_fit():
+    """Whoever could choose the root could hang a level on top of the tree: the length of the proof forbids it."""
+    one, two, extra = HASHES[:3]
+    with pytest.raises(VerificationError, match="more hashes"):
+        check_inclusion([extra], 1, node_hash(extra, one), 0, one)
+    with pytest.raises(VerificationError, match="more hashes"):
+        check_inclusion([two, extra], 2, node_hash(extra, node_hash(one, two)), 0, one)
+    proof = prove_consistency(3, 4, read)
+    check_consistency(proof, 3, ROOT_OF[3], 4, ROOT_OF[4])
+    with pytest.raises(VerificationError, match="more hashes"):
+        check_consistency([*proof, extra], 3, node_hash(extra, ROOT_OF[3]), 4, node_hash(extra, ROOT_OF[4]))
+
+
+def test_hashes_of_another_length_are_refused_even_where_the_bytes_would_fit():
+    """Moving the border between two hashes gives the same bytes under the root, and must not give a proof."""
+    one, two = HASHES[:2]
+    with pytest.raises(VerificationError, match="32 bytes"):
+        check_inclusion([one + two[:1]], 2, ROOT_OF[2], 1, two[1:])
+    proof = prove_consistency(3, 4, read)
+    assert proof[0] == HASHES[2]
+    moved = [proof[0] + proof[1][:1], proof[1][1:], proof[2]]
+    with pytest.raises(VerificationError, match="32 bytes"):
+        check_consistency(moved, 3, ROOT_OF[3], 4, ROOT_OF[4])
+
+
 @given(st.lists(hashes, max_size=8), sizes, hashes, sizes, hashes)
 def test_checking_garbage_raises_a_verification_error(proof, first, one, second, two):
     """Whatever numbers and hashes are given, the checks return or raise `VerificationError`, nothing else."""
