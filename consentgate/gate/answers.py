@@ -38,9 +38,9 @@ _END: dict[str, Any] = {"type": "http.response.body", "body": b""}
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-async def see_other(send: Send, location: str) -> None:
+async def see_other(send: Send, location: bytes) -> None:
     """Answer 303, and nothing else."""
-    headers = [(b"location", location.encode("ascii")), _NO_STORE, _VARY, _EMPTY]
+    headers = [(b"location", location), _NO_STORE, _VARY, _EMPTY]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send(_END)
 
@@ -110,9 +110,9 @@ class Addresses:
         self._state = state
         self._base_url = base_url
 
-    def review(self, scope: Scope, back: str) -> str:
+    def review(self, scope: Scope, back: str) -> bytes:
         """Path and query of the review page, with a sealed return address."""
-        return f"{root_of(scope)}{self._prefix}/review?next={seal_return(self._state.seals, back)}"
+        return f"{root_of(scope)}{self._prefix}/review?next={seal_return(self._state.seals, back)}".encode("ascii")
 
     def pages(self, scope: Scope, fields: Fields) -> str:
         """Our prefix as an address for programs: with scheme and host, where these can be told.

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consentgate.gate.epoch import Epoch
-from consentgate.gate.hooks import Accepted, Hooks, Scope
+from consentgate.gate.hooks import Accepted, Hooks, Passage, Scope
 from consentgate.gate.passes import Pass
+from consentgate.gate.recognising import Found
 from consentgate.gate.verdict import Outcome, Verdict
 from consentgate.gate.wants import Fields, is_navigation
 from consentgate.terms.instants import SECOND, Instant
@@ -51,8 +52,8 @@ class Look:
 
     @property
     def browser(self) -> bool:
-        """Whether a cookie makes sense: a page in a browser, not a program that shows a token with each request."""
-        return self.scope["type"] == "http" and b"authorization" not in self.fields and is_navigation(self.fields)
+        """Whether the client keeps cookies."""
+        return keeps_cookies(self.scope, self.fields)
 
     @property
     def asker(self) -> Subject | None:
@@ -60,6 +61,31 @@ class Look:
         if self.subject is None and self.visitor_id is not None:
             return Subject(self.visitor_id, SubjectKind.VISITOR)
         return self.subject
+
+    def passage(self, verdict: Verdict) -> Passage:
+        """What is known now, for the host and our pages."""
+        return Passage(self.asker, verdict, self.proof, self.visitor_id)
+
+
+def make_look(scope: Scope, path: str, fields: Fields, subject: Subject | None, now: float, found: Found) -> Look:
+    """The look at a request whose cookies were read."""
+    visitor = found.visitor
+    return Look(
+        scope=scope,
+        path=path,
+        fields=fields,
+        subject=subject,
+        now=now,
+        token=found.token,
+        proof=found.proof,
+        visitor_id=visitor.visitor_id if visitor else None,
+        carries=bool(visitor and visitor.serials),
+    )
+
+
+def keeps_cookies(scope: Scope, fields: Fields) -> bool:
+    """Whether a cookie makes sense: a page in a browser, not a program that shows a token with each request."""
+    return scope["type"] == "http" and b"authorization" not in fields and is_navigation(fields)
 
 
 class Asking:
@@ -154,16 +180,8 @@ class Asking:
         )
 
 
-def is_revoked(proof: Pass, epoch: Epoch, now: float) -> bool:
-    """Whether something was withdrawn or erased since a pass was issued.
-
-    A clock ahead of ours may have sealed it "later" than now; it is no younger for that.
-    """
-    return bool(epoch.revoked) and epoch.revoked.get(proof.binding, -1) >= min(proof.issued, int(now))
-
-
 def _counts(proof: Pass, look: Look, epoch: Epoch) -> bool:
-    return (proof.expires is None or proof.expires > look.now) and not is_revoked(proof, epoch, look.now)
+    return (proof.expires is None or proof.expires > look.now) and not epoch.is_revoked(proof)
 
 
 def _verdict(look: Look, epoch: Epoch, accepted: frozenset[int], expired: frozenset[int] = _NOTHING) -> Verdict:

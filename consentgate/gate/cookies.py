@@ -39,11 +39,12 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[by
     found: list[bytes] = []
     for header, value in headers:
         if header == b"cookie" and name in value:
-            found += _values(value, name)
+            found += cookie_values(value, name)
     return found[:MAX_CANDIDATES]
 
 
-def _values(cookies: bytes, name: bytes) -> list[bytes]:
+def cookie_values(cookies: bytes, name: bytes) -> list[bytes]:
+    """The values of every cookie of a name in one ``Cookie`` field."""
     before, _, after = cookies.partition(name)
     if name not in after and after[:1] == b"=" and (not before or before[-2:] == b"; "):
         # What browsers send: one cookie of this name, written in the usual way.

@@ -7,44 +7,24 @@ stopped asks again each time, because its subject may have accepted a moment ago
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from consentgate.errors import ConfigurationError
 from consentgate.gate.answers import Addresses
-from consentgate.gate.asking import Asking, Look, is_revoked
-from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, read_cookies, set_pass
+from consentgate.gate.asking import Asking, keeps_cookies, make_look
+from consentgate.gate.cookies import set_pass
 from consentgate.gate.crawlers import Crawlers
 from consentgate.gate.epoch import Epoch, Watch
-from consentgate.gate.hooks import PASSAGE_KEY, ASGIApp, Hooks, Passage, Receive, Scope, Send
+from consentgate.gate.hooks import ASGIApp, Hooks, Passage, Receive, Scope, Send, tell
 from consentgate.gate.options import GateOptions, GateState
-from consentgate.gate.passes import Pass
 from consentgate.gate.paths import is_under, local_path
+from consentgate.gate.recognising import Found, Recogniser, as_subject
 from consentgate.gate.sending import gives_pass, with_notices
 from consentgate.gate.stopping import Stops
-from consentgate.gate.verdict import Outcome, Verdict
+from consentgate.gate.verdict import Outcome
+from consentgate.gate.wants import Fields
 from consentgate.terms.policy import under
-from consentgate.terms.subject import Subject
 
 logger = logging.getLogger("consentgate")
-
-_UNSEEN = object()
-
-
-@dataclass(slots=True)
-class Found:
-    """What the cookies of a request held.
-
-    Args:
-        opens: a pass that is good on every path; nothing else need be known.
-        token: of the pass that belongs to who asks.
-        proof: that pass, opened.
-        visitor: a visitor's pass that came along.
-    """
-
-    opens: bool = False
-    token: bytes | None = None
-    proof: Pass | None = None
-    visitor: Pass | None = None
 
 
 class Guard:
@@ -59,6 +39,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, state: GateState, hooks: Hooks, options: GateOptions) -> None:
         self.watch = Watch(state, hooks, options)
+        self.recogniser = Recogniser(self.watch, options.secure)
         self.app = with_notices(app, self.watch, options)
         self._hooks = hooks
         self._options = options
@@ -69,7 +50,6 @@ class Guard:
         self._clock = options.clock
         self._crawlers = Crawlers()
         self._said_open = False
-        self._secure_name, self._plain_name = SECURE_NAME.encode(), PLAIN_NAME.encode()
         self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
         self._asking = Asking(hooks)
 
@@ -105,44 +85,50 @@ class Guard:
         if subject is None and self._options.anonymous == "pass":
             await self.app(scope, receive, send)
             return
-        found = self._find(epoch, scope, subject, said, now)
+        fields = dict(scope["headers"])
+        found = self.recogniser.find(epoch, scope, fields, subject, said)
         if found.opens:
             await self.app(scope, receive, send)
             return
-        look = _look(scope, path, subject, now, found)
-        try:
-            verdict = await self._asking.judge(look, epoch)
-        except Exception as error:  # noqa: BLE001 - the store may raise anything
-            await self._failed(scope, receive, send, error)
+        if subject is None and found.proof is None:
+            passage, reseal = epoch.snapshot.stranger(path), None
+        else:
+            look = make_look(scope, path, fields, subject, now, found)
+            try:
+                verdict = await self._asking.judge(look, epoch)
+            except Exception as error:  # noqa: BLE001 - the store may raise anything
+                await self._failed(scope, receive, send, error)
+                return
+            passage, reseal = look.passage(verdict), look.reseal
+        if subject is None and passage.verdict.outcome is not Outcome.PASS and self._lets_through(scope, fields, found):
+            passage = replace(passage, verdict=replace(passage.verdict, outcome=Outcome.REMIND))
+            tell(scope, passage)
+            await self.app(scope, receive, send)
             return
-        await self._answer(scope, receive, send, look, verdict, epoch)
+        await self._answer(scope, receive, send, passage, reseal, path, fields, epoch)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, look: Look, verdict: Verdict, epoch: Epoch
-    ) -> None:
-        if verdict.outcome is not Outcome.PASS and look.subject is None and self._lets_through(look):
-            verdict = replace(verdict, outcome=Outcome.REMIND)
-        elif verdict.outcome is Outcome.REMIND and look.browser and scope["method"] in ("GET", "HEAD"):
-            await self._stops.page(scope, send)
-            return
-        elif verdict.outcome is Outcome.REVIEW:
-            _tell(scope, look, verdict)
-            await self._stops(
-                scope, receive, send, verdict=verdict, path=look.path, fields=look.fields, snapshot=epoch.snapshot
-            )
-            return
-        _tell(scope, look, verdict)
-        if look.reseal is not None:
-            send = gives_pass(send, set_pass(look.reseal, secure=self._secure(scope)))
-        await self.app(scope, receive, send)
+        self, scope: Scope, receive: Receive, send: Send,
+        passage: Passage, reseal: str | None, path: str, fields: Fields, epoch: Epoch,
+    ) -> None:  # fmt: skip
+        outcome = passage.verdict.outcome
+        if outcome is Outcome.REVIEW:
+            await self._stops(scope, receive, send, passage=passage, path=path, fields=fields, epoch=epoch)
+        elif outcome is Outcome.REMIND and keeps_cookies(scope, fields) and scope["method"] in ("GET", "HEAD"):
+            await self._stops.page(scope, send, epoch)
+        else:
+            tell(scope, passage)
+            if reseal is not None:
+                send = gives_pass(send, set_pass(reseal, secure=self.recogniser.is_secure(scope)))
+            await self.app(scope, receive, send)
 
-    def _lets_through(self, look: Look) -> bool:
+    def _lets_through(self, scope: Scope, fields: Fields, found: Found) -> bool:
         """Whether a visitor who would be stopped goes on all the same."""
         if self._options.anonymous == "remind":
             return True
-        if self._options.crawlers == "gate" or look.proof is not None:
+        if self._options.crawlers == "gate" or found.proof is not None or scope.get("method") not in ("GET", "HEAD"):
             return False
-        return look.scope.get("method") in ("GET", "HEAD") and look.fields.get(b"user-agent", b"") in self._crawlers
+        return fields.get(b"user-agent", b"") in self._crawlers
 
     async def _own(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Hand a request for our own pages on, with what is known of who asks. Never stopped: that would loop."""
@@ -151,55 +137,19 @@ class Guard:
             try:
                 epoch = await self.watch.renew(now) if self.watch.stale(now) else self.watch.epoch
                 said = None if self._who is None else self._who(scope)
-                subject = as_subject(said)
-                look = _look(scope, path, subject, now, self._find(epoch, scope, subject, said, now, opens=False))
+                subject, fields = as_subject(said), dict(scope["headers"])
+                found = self.recogniser.find(epoch, scope, fields, subject, said, opens=False)
+                look = make_look(scope, path, fields, subject, now, found)
                 if scope.get("method") == "GET":
                     await self._asking.introduce(look, epoch)
-                _tell(scope, look, self._asking.by_pass(look, epoch))
+                tell(scope, look.passage(self._asking.by_pass(look, epoch)))
                 if look.reseal is not None:
-                    send = gives_pass(send, set_pass(look.reseal, secure=self._secure(scope)))
+                    send = gives_pass(send, set_pass(look.reseal, secure=self.recogniser.is_secure(scope)))
             except Exception:
                 # The pages still have something to show: a text, or that it must be tried again.
                 logger.exception("a request for our own pages could not be told apart")
-                _state(scope)[PASSAGE_KEY] = Passage(failed=True)
+                tell(scope, Passage(failed=True))
         await self._hooks.pages(scope, receive, send)
-
-    def _find(
-        self, epoch: Epoch, scope: Scope, subject: Subject | None, said: Subject | str | None, now: float,
-        *, opens: bool = True,
-    ) -> Found:  # fmt: skip
-        """The pass of who asks among the cookies; what no key opens is as if it were not there."""
-        found = Found()
-        name = self._secure_name if self._secure(scope) else self._plain_name
-        for token in read_cookies(scope["headers"], name):
-            if opens and epoch.passes.get(token, _UNSEEN) == said:
-                found.opens = True
-                return found
-            proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
-            if proof is None:
-                continue
-            mine = proof.anonymous if subject is None else epoch.sealer.belongs_to(proof, subject)
-            if mine and found.proof is None:
-                if opens and self._opens_all(epoch, proof, subject, token, now):
-                    epoch.passes.put(token, said)
-                    found.opens = True
-                    return found
-                found.token, found.proof = token, proof
-            elif proof.anonymous and found.visitor is None:
-                found.visitor = proof
-            epoch.opened.put(token, proof)
-        return found
-
-    @staticmethod
-    def _opens_all(epoch: Epoch, proof: Pass, subject: Subject | None, token: bytes, now: float) -> bool:
-        """Whether a pass is good on every path for as long as the epoch lasts, and needs no newer seal."""
-        if (proof.expires is not None and proof.expires <= epoch.deadline) or is_revoked(proof, epoch, now):
-            return False
-        if subject is None:
-            verdict = epoch.snapshot.visitor_everywhere(proof.serials)
-        else:
-            verdict = epoch.snapshot.everywhere(proof.serials, subject.kind, subject.tags)
-        return verdict.outcome is Outcome.PASS and epoch.sealer.is_newest(token)
 
     async def _renewed(self, now: float) -> Epoch:
         try:
@@ -215,7 +165,7 @@ class Guard:
         """The gate cannot tell: go on or answer 503, as the options say."""
         logger.error("the gate could not tell (%s); fail=%s", type(error).__name__, self._options.fail, exc_info=error)
         if self._options.fail == "open":
-            _state(scope)[PASSAGE_KEY] = Passage(failed=True)
+            tell(scope, Passage(failed=True))
             await self.app(scope, receive, send)
         else:
             await self._hooks.unavailable(scope, receive, send)
@@ -224,50 +174,6 @@ class Guard:
         if not self._said_open:
             self._said_open = True
             logger.warning("no policy is in force, so the gate is open; publish one to close it")
-
-    def _secure(self, scope: Scope) -> bool:
-        secure = self._options.secure
-        return scope.get("scheme") in ("https", "wss") if secure is None else secure
-
-
-def as_subject(said: Subject | str | None) -> Subject | None:
-    """What the host's callable meant.
-
-    Raises:
-        ConfigurationError: it returned something else.
-        InputError: an empty id, or one that is too long.
-    """
-    if said is None or isinstance(said, Subject):
-        return said
-    if isinstance(said, str):
-        return Subject(said)
-    raise ConfigurationError(
-        f"subject= returned a {type(said).__name__}", hint="return a Subject, the user's id as a string, or None"
-    )
-
-
-def _look(scope: Scope, path: str, subject: Subject | None, now: float, found: Found) -> Look:
-    visitor = found.visitor or (found.proof if found.proof is not None and found.proof.anonymous else None)
-    return Look(
-        scope=scope,
-        path=path,
-        fields=dict(scope["headers"]),
-        subject=subject,
-        now=now,
-        token=found.token,
-        proof=found.proof,
-        visitor_id=visitor.visitor_id if visitor else None,
-        carries=bool(visitor and visitor.serials),
-    )
-
-
-def _tell(scope: Scope, look: Look, verdict: Verdict) -> None:
-    _state(scope)[PASSAGE_KEY] = Passage(look.asker, verdict, look.proof, look.visitor_id)
-
-
-def _state(scope: Scope) -> dict[str, object]:
-    state: dict[str, object] = scope.setdefault("state", {})
-    return state
 
 
 def _is_preflight(scope: Scope) -> bool:

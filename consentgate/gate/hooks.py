@@ -92,6 +92,11 @@ def passage_of(scope: Scope) -> Passage:
     return found if isinstance(found, Passage) else PASSAGE_PASSED
 
 
+def tell(scope: Scope, passage: Passage) -> None:
+    """Put the passage where the host and our pages find it."""
+    scope.setdefault("state", {})[PASSAGE_KEY] = passage
+
+
 class Hooks(Protocol):
     """What stands behind the gate. Implementations may raise; the gate then answers as its ``fail`` option says."""
 

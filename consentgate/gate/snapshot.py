@@ -5,6 +5,7 @@ Room: gate (pure). One snapshot serves all requests until something is published
 
 from __future__ import annotations
 
+from consentgate.gate.hooks import Passage
 from consentgate.gate.verdict import Verdict, decide
 from consentgate.terms.calendar import Calendar, Moment
 from consentgate.terms.instants import SECOND, Instant
@@ -23,7 +24,7 @@ class Snapshot:
         now: instant.
     """
 
-    __slots__ = ("_by_path", "_visitors", "calendar", "gates", "moment")
+    __slots__ = ("_by_path", "_stranger", "_visitors", "calendar", "gates", "moment")
 
     def __init__(self, calendar: Calendar, now: Instant) -> None:
         self.calendar = calendar
@@ -32,6 +33,7 @@ class Snapshot:
         self.gates = bool(gating)
         self._by_path = any(policy.audience.paths for policy in gating)
         self._visitors: dict[tuple[int, ...], Verdict] = {}
+        self._stranger = Passage(None, self.everywhere((), SubjectKind.VISITOR))
 
     def until(self) -> float:
         """Seconds since 1970 at which it stops being true."""
@@ -49,6 +51,12 @@ class Snapshot:
                 self._visitors.clear()
             verdict = self._visitors[serials] = self.everywhere(serials, SubjectKind.VISITOR)
         return verdict
+
+    def stranger(self, path: str) -> Passage:
+        """The passage of who brings nothing: neither a user nor a pass."""
+        if self._by_path:
+            return Passage(None, self.verdict(_NOTHING, kind=SubjectKind.VISITOR, path=path))
+        return self._stranger
 
     def verdict(
         self,

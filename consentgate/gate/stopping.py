@@ -9,7 +9,8 @@ import logging
 from typing import Any
 
 from consentgate.gate import answers
-from consentgate.gate.hooks import Hooks, KeptForm, Receive, Scope, Send
+from consentgate.gate.epoch import Epoch
+from consentgate.gate.hooks import Hooks, KeptForm, Passage, Receive, Scope, Send, tell
 from consentgate.gate.snapshot import Snapshot
 from consentgate.gate.verdict import Verdict
 from consentgate.gate.wants import MAX_FORM_BYTES, Fields, Want, htmx_return, want
@@ -17,6 +18,7 @@ from consentgate.gate.wants import MAX_FORM_BYTES, Fields, Want, htmx_return, wa
 logger = logging.getLogger("consentgate")
 
 _MAX_LOGGED = 200
+_MAX_REMEMBERED = 512
 
 
 class Stops:
@@ -35,22 +37,30 @@ class Stops:
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, *,
-        verdict: Verdict, path: str, fields: Fields, snapshot: Snapshot,
+        passage: Passage, path: str, fields: Fields, epoch: Epoch,
     ) -> None:  # fmt: skip
         """Answer a request that may not go on."""
+        verdict = passage.verdict
         wanted = Want.PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
         if logger.isEnabledFor(logging.INFO):
             _log(scope, path, verdict, wanted)
         if wanted is Want.PAGE:
-            await self.page(scope, send)
+            await self.page(scope, send, epoch)
         elif wanted is Want.FORM or wanted is Want.LOST_FORM:
+            tell(scope, passage)
             await self._form(scope, receive, send, verdict, path, fields, keep=wanted is Want.FORM)
         else:
-            await self._problem(scope, send, verdict, fields, snapshot, htmx=wanted is Want.HTMX)
+            await self._problem(scope, send, verdict, fields, epoch.snapshot, htmx=wanted is Want.HTMX)
 
-    async def page(self, scope: Scope, send: Send) -> None:
+    async def page(self, scope: Scope, send: Send, epoch: Epoch) -> None:
         """Send a visitor to the review page, to come back to this very address."""
-        await answers.see_other(send, self._addresses.review(scope, answers.target_of(scope)))
+        address = (scope.get("root_path", ""), scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
+        location = epoch.locations.get(address, None)
+        if location is None:
+            location = self._addresses.review(scope, answers.target_of(scope))
+            if len(location) <= _MAX_REMEMBERED:
+                epoch.locations.put(address, location)
+        await answers.see_other(send, location)
 
     async def _form(
         self, scope: Scope, receive: Receive, send: Send, verdict: Verdict, path: str, fields: Fields, *, keep: bool
@@ -76,7 +86,7 @@ class Stops:
         headers = answers.terms_links(snapshot.calendar, slugs, pages)
         if htmx:
             back = htmx_return(scope["method"], answers.target_of(scope), fields)
-            headers += ((b"hx-redirect", self._addresses.review(scope, back).encode("ascii")),)
+            headers += ((b"hx-redirect", self._addresses.review(scope, back)),)
         document = answers.describe(verdict, snapshot.calendar, pages)
         await answers.problem(scope, send, document, headers=headers)
 

@@ -1,0 +1,171 @@
+"""Whose passes came with a request, and do they open everything?
+
+Room: gate. Pure but for the memories of the epoch: no await, so that the quick look can use it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consentgate.errors import ConfigurationError
+from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, cookie_values, read_cookies
+from consentgate.gate.epoch import Epoch, Watch
+from consentgate.gate.hooks import Scope
+from consentgate.gate.passes import Pass
+from consentgate.gate.verdict import Outcome
+from consentgate.gate.wants import Fields
+from consentgate.terms.subject import Subject
+
+_UNSEEN = object()
+_SECURE_SCHEMES = ("https", "wss")
+
+
+@dataclass(slots=True)
+class Found:
+    """What the cookies of a request held.
+
+    Args:
+        opens: a pass that is good on every path; nothing else need be known.
+        token: of the pass that belongs to who asks.
+        proof: that pass, opened.
+        visitor: the first visitor's pass that came along, which may be the same.
+    """
+
+    opens: bool = False
+    token: bytes | None = None
+    proof: Pass | None = None
+    visitor: Pass | None = None
+
+
+NOTHING_FOUND = Found()
+"""The one shared value for a request without any pass."""
+
+
+class Recogniser:
+    """Opens the passes of requests.
+
+    Args:
+        watch: for the epoch.
+        secure: whether the https cookie is meant; ``None`` goes by the scheme.
+    """
+
+    __slots__ = ("_secure", "_watch", "needles")
+
+    def __init__(self, watch: Watch, secure: bool | None) -> None:
+        self._watch = watch
+        self._secure = secure
+        # What the quick look searches for, by scheme: the pass behind another cookie. The separator is part of it,
+        # for else a cookie with a longer name, planted from a sibling domain, could stand in for ours.
+        self.needles = {
+            scheme: b"; " + self._name(scheme) + b"=" for scheme in ("http", "https", "ws", "wss")
+        }  # fmt: skip
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Whether the https cookie is meant."""
+        return scope.get("scheme") in _SECURE_SCHEMES if self._secure is None else self._secure
+
+    def _name(self, scheme: str) -> bytes:
+        secure = scheme in _SECURE_SCHEMES if self._secure is None else self._secure
+        return (SECURE_NAME if secure else PLAIN_NAME).encode()
+
+    def admits(self, scope: Scope, cookies: bytes, token: bytes, said: Subject | str | None) -> bool:
+        """The second half of the quick look: a pass that stands first in its header, or is seen for the first time.
+
+        Args:
+            scope: of the request.
+            cookies: the cookie header.
+            token: what stands behind the needle; empty when the needle is not there.
+            said: what ``subject=`` returned.
+
+        Raises:
+            Exception: ``said`` is nobody; the careful look will find out again.
+        """
+        epoch = self._watch.epoch
+        if not token:
+            start = self.needles[scope["scheme"]][2:]
+            if not cookies.startswith(start):
+                return False
+            token = cookies[len(start) :].partition(b";")[0]
+        if epoch.passes.get(token, _UNSEEN) == said:
+            self._watch.warm(epoch)
+            return True
+        proof = epoch.sealer.try_open(token)
+        return proof is not None and self._admit(epoch, token, proof, said, as_subject(said))
+
+    def find(
+        self, epoch: Epoch, scope: Scope, fields: Fields, subject: Subject | None, said: Subject | str | None, *,
+        opens: bool = True,
+    ) -> Found:  # fmt: skip
+        """The passes among the cookies; what no key opens is as if it were not there.
+
+        Args:
+            epoch: the one the request is judged in.
+            scope: of the request.
+            fields: its header fields.
+            subject: who is signed in, or ``None``.
+            said: what ``subject=`` returned.
+            opens: whether to stop at a pass that is good on every path.
+        """
+        headers = scope["headers"]
+        name = (SECURE_NAME if self.is_secure(scope) else PLAIN_NAME).encode()
+        if len(fields) == len(headers):  # no field came twice, so what the mapping holds is all there is
+            cookies = fields.get(b"cookie", b"")
+            tokens = cookie_values(cookies, name) if name in cookies else []
+        else:
+            tokens = read_cookies(headers, name)
+        if not tokens:
+            return NOTHING_FOUND
+        found = Found()
+        for token in tokens:
+            proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
+            if proof is None:
+                continue
+            mine = proof.anonymous if subject is None else epoch.sealer.belongs_to(proof, subject)
+            if mine and found.proof is None:
+                if opens and self._admit(epoch, token, proof, said, subject):
+                    found.opens = True
+                    return found
+                found.token, found.proof = token, proof
+            if proof.anonymous and found.visitor is None:
+                found.visitor = proof
+            epoch.opened.put(token, proof)
+        return found
+
+    def _admit(
+        self, epoch: Epoch, token: bytes, proof: Pass, said: Subject | str | None, subject: Subject | None
+    ) -> bool:
+        """Remember a pass that is this subject's and good on every path for as long as the epoch lasts.
+
+        One that was sealed with an older secret is not remembered: it is to come by the careful way, and be replaced.
+        """
+        if proof.expires is not None and proof.expires <= epoch.deadline:
+            return False
+        if subject is None:
+            if not proof.anonymous:
+                return False
+            verdict = epoch.snapshot.visitor_everywhere(proof.serials)
+        else:
+            if not epoch.sealer.belongs_to(proof, subject):
+                return False
+            verdict = epoch.snapshot.everywhere(proof.serials, subject.kind, subject.tags)
+        if verdict.outcome is not Outcome.PASS or epoch.is_revoked(proof) or not epoch.sealer.is_newest(token):
+            return False
+        epoch.passes.put(token, said)
+        self._watch.warm(epoch)
+        return True
+
+
+def as_subject(said: Subject | str | None) -> Subject | None:
+    """What the host's callable meant.
+
+    Raises:
+        ConfigurationError: it returned something else.
+        InputError: an empty id, or one that is too long.
+    """
+    if said is None or isinstance(said, Subject):
+        return said
+    if isinstance(said, str):
+        return Subject(said)
+    raise ConfigurationError(
+        f"subject= returned a {type(said).__name__}", hint="return a Subject, the user's id as a string, or None"
+    )
