@@ -33,11 +33,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-_DOOR = 0.0015
-"""Seconds a process steps back after it let go of a lock that others were seen waiting for. ``flock`` knows no
-queue: without this a busy process takes the lock again before a polling neighbour can wake up."""
-
 _LONGEST_PAUSE = 0.001
+"""Seconds between two looks at a lock that is taken. ``flock`` knows no time limit and no queue, so waiters look again
+and again; a busy writer leaves the lock free for a tenth of its time, so nobody looks in vain for long."""
 
 
 class LockFile:
@@ -48,14 +46,12 @@ class LockFile:
         mode: permission bits of a new file.
     """
 
-    __slots__ = ("_contended", "_descriptor", "_mode", "_path", "_released")
+    __slots__ = ("_descriptor", "_mode", "_path")
 
     def __init__(self, path: Path, mode: int = 0o600) -> None:
         self._path = path
         self._mode = mode
         self._descriptor = self._open()
-        self._contended = False
-        self._released = 0.0
 
     def _open(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), self._mode)
@@ -69,17 +65,13 @@ class LockFile:
         Returns:
             Whether it was taken.
         """
-        now = time.monotonic()
-        if self._contended and now - self._released < _DOOR:
-            time.sleep(_DOOR - (now - self._released))
-        self._contended = False
-        deadline = now + timeout
+        deadline = time.monotonic() + timeout
         pause = 0.0001
         while True:
             try:
                 _try_lock(self._descriptor)
             except (BlockingIOError, PermissionError):
-                self._contended = True
+                pass
             else:
                 if os.fstat(self._descriptor).st_nlink:
                     return True
@@ -95,7 +87,6 @@ class LockFile:
     def release(self) -> None:
         """Let go of it."""
         _unlock(self._descriptor)
-        self._released = time.monotonic()
 
     def close(self) -> None:
         """Give the file back to the system; the lock goes with it."""

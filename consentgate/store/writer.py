@@ -309,14 +309,11 @@ class Writer(Generic[C]):
         try:
             return item.job.work(connection, context)
         except Exception as raised:
-            error = explained(raised)
-            if isinstance(error, StoreUnavailableError):
-                raise  # the database is to blame, not the job
             # A statement that failed is no refusal: PostgreSQL takes no more of them until the roll-back.
             if isinstance(raised, ConsentGateError) and self._database.changes(connection) == before:
                 item.error = raised
                 return None
-            raise _JobFailedError(item, error) from raised
+            raise _JobFailedError(item, explained(raised)) from raised
 
 
 def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:

@@ -67,30 +67,6 @@ def test_a_removed_file_is_not_a_lock_any_more(path: Path) -> None:
         lock.close()
 
 
-def test_a_busy_process_steps_back_for_those_who_wait(path: Path) -> None:
-    """A waiter gets its turn although the holder asks again at once, every time."""
-    busy, patient = LockFile(path), LockFile(path)
-    assert busy.acquire(0.0)
-    turns: list[int] = []
-
-    def wait() -> None:
-        for turn in range(5):
-            assert patient.acquire(30.0)
-            turns.append(turn)
-            patient.release()
-
-    waiter = threading.Thread(target=wait)
-    waiter.start()
-    while waiter.is_alive():
-        busy.release()
-        assert busy.acquire(30.0)
-    waiter.join()
-
-    assert turns == [0, 1, 2, 3, 4]
-    busy.close()
-    patient.close()
-
-
 def test_the_file_has_the_permissions_it_is_given(path: Path) -> None:
     """A database shared by a group has a lock shared by the group."""
     before = os.umask(0)
