@@ -87,7 +87,9 @@ class Deciding:
         visit = self.house.visit(request)
         only = visit.query("policy")
         errand = Errand(
-            next=visit.query("next"), view=_view(visit.query("view")), only=only if SLUG.fullmatch(only) else ""
+            next=self._own(visit.query("next")),
+            view=_view(visit.query("view")),
+            only=only if SLUG.fullmatch(only) else "",
         )
         return await self.present(visit, errand)
 
@@ -101,8 +103,8 @@ class Deciding:
                 words.say(_("The form you sent has not arrived.")),
                 words.say(
                     _(
-                        "It was too large to be kept here, or had files with it. Decide below, then go back to your "
-                        "form with the back button of your browser and send it again."
+                        "It was too large to be kept here, had files with it, or came from another website. "
+                        "Decide below, then go back to your form with the back button and send it again."
                     )
                 ),
                 "error",
@@ -153,11 +155,15 @@ class Deciding:
                 return self.house.page(visit, "message.html", ready_page(visit, resend))
         return self.house.page(visit, "message.html", settled_page(visit, target or visit.home))
 
-    def _return_address(self, errand: Errand) -> str | None:
+    def _own(self, token: str) -> str:
+        """A return address we sealed, still sealed; anything else is dropped at the door."""
         try:
-            return open_return(self.seals, errand.next) if errand.next else None
+            return token if token and open_return(self.seals, token) else ""
         except SealError:
-            return None
+            return ""
+
+    def _return_address(self, errand: Errand) -> str | None:
+        return open_return(self.seals, errand.next) if errand.next else None
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
@@ -169,7 +175,7 @@ class Deciding:
         visit = self.house.visit(request, asked=asked)
         only = _text(form, "policy")
         errand = Errand(
-            next=_text(form, "next"),
+            next=self._own(_text(form, "next")),
             kept=_text(form, "kept"),
             view=_view(_text(form, "to_view") or _text(form, "view")),
             only=only if SLUG.fullmatch(only) else "",
@@ -236,7 +242,7 @@ class Deciding:
                 return self.house.page(visit, "message.html", settled_page(visit, visit.home, lost=True))
             return self.house.page(visit, "message.html", ready_page(visit, resend))
         target = self._return_address(errand)
-        return redirect(target or address(f"{visit.base}/mine", done="1", language=visit.asked))
+        return redirect(target or address(f"{visit.base}/mine", done="1", language=visit.switched))
 
     async def _later(self, visit: Visit, errand: Errand, offer: SealedOffer) -> Response:
         """Not now: remembered in the pass for a while; nothing is recorded, because nothing was decided."""

@@ -136,7 +136,7 @@ class Lists:
             languages=language_choices({*common, words.language}, language, f"{here}&view={view}&language={{}}"),
             stats=stats_line(redline, words),
             changes=change_lines(redline, words, slug=slug, anchored=True),
-            redline=None if redline.empty else redline_html(redline, view, words, slug=slug, shift=2),
+            redline=None if redline.empty else redline_html(redline, view, words, slug=slug, top=3),
             text=text_lines(newer, other, words, shelf.versions),
             older_url=f"{base}/{older.label}?language={language}",
             newer_url=f"{base}/{newer.label}?language={language}",

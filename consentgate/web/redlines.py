@@ -73,7 +73,7 @@ def _kinds(words: Words) -> dict[str, str]:
     }
 
 
-def redline_html(redline: Redline, view: View, words: Words, *, slug: str, shift: int) -> Markup:
+def redline_html(redline: Redline, view: View, words: Words, *, slug: str, top: int) -> Markup:
     """A redline as it stands in a page.
 
     Args:
@@ -81,13 +81,12 @@ def redline_html(redline: Redline, view: View, words: Words, *, slug: str, shift
         view: how.
         words: the interface language.
         slug: of the policy; goes before every id.
-        shift: how many levels deeper its headings go (the view itself already goes one deeper).
+        top: level of its highest heading in the page.
     """
     html = views.to_html(redline, view=view, labels=labels(words))
     html = _CHANGE_ID.sub(rf"\g<1>{slug}-change-", html)
     html = html.replace('href="#s-', f'href="#{slug}-s-')
-    html = _HEADING_TAG.sub(lambda found: f"{found[1]}{min(6, int(found[2]) + shift - 1)}", html)
-    return Markup(html)  # noqa: S704 - every word of it was escaped by the view
+    return Markup(_rebased(html, top))  # noqa: S704 - every word of it was escaped by the view
 
 
 def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -> list[ChangeLine]:
@@ -105,16 +104,16 @@ def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -
     ]
 
 
-def text_html(text: str, *, slug: str, shift: int, title: str = "") -> Markup:
+def text_html(text: str, *, slug: str, top: int, title: str = "") -> Markup:
     """A text as it stands in a page; no comment of a page's own can be faked by it.
 
     Args:
         text: Markdown.
         slug: of the policy; goes before every id.
-        shift: how many levels deeper its headings go.
+        top: level of its highest heading in the page.
         title: shown right above it; where the text opens with the same words they are not shown twice to the eye.
     """
-    html = _TEXT_ID.sub(rf"\g<1>{slug}-{ID_PREFIX}", render(text, shift=shift))
+    html = _TEXT_ID.sub(rf"\g<1>{slug}-{ID_PREFIX}", _rebased(render(text), top))
     opening = _FIRST_HEADING.match(html)
     if opening and _plain(opening[2]) == _plain(title):
         html = f'<{opening[1]} class="cg-repeats"{html[opening.end(1) :]}'
@@ -123,3 +122,9 @@ def text_html(text: str, *, slug: str, shift: int, title: str = "") -> Markup:
 
 def _plain(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", "", html).split()).casefold()
+
+
+def _rebased(html: str, top: int) -> str:
+    """Headings moved so that the highest one has this level: no level is skipped between the page and the text."""
+    highest = min((int(level) for _, level in _HEADING_TAG.findall(html)), default=top)
+    return _HEADING_TAG.sub(lambda found: f"{found[1]}{min(6, int(found[2]) - highest + top)}", html)

@@ -42,8 +42,8 @@ CARRY_MARK = Markup("<!--consentgate:carry-->")
 NEXT_MARK = Markup("<!--consentgate:next-->")
 """Where links of the page carry the return address on."""
 
-HEADING_SHIFT = 3
-"""The page's title is h1, a policy's h2, its parts h3: a text's own headings begin at h4."""
+TEXT_TOP = 4
+"""The page's title is h1, a policy's h2, its parts h3: a text's own begin at h4, or h3 where it stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +234,10 @@ def _part(
         summaries=_summaries(item, words),
         stats=stats_line(redline, words) if redline is not None else "",
         changes=change_lines(redline, words, slug=slug, anchored=marked) if redline is not None else [],
-        redline=redline_html(redline, wishes.view, words, slug=slug, shift=HEADING_SHIFT)
+        redline=redline_html(redline, wishes.view, words, slug=slug, top=TEXT_TOP)
         if marked and redline is not None
         else None,
-        full=text_html(item.text, slug=slug, shift=HEADING_SHIFT, title=title),
+        full=text_html(item.text, slug=slug, top=TEXT_TOP if marked else TEXT_TOP - 1, title=title),
         unchanged_line=_unchanged_line(item, words),
         sentence=_sentence(kind, title, label, accept, words),
         choice=_consent_choice(item, accept, words) if kind is Kind.CONSENT else None,

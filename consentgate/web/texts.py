@@ -99,7 +99,7 @@ class Texts:
         translation = choose(version, visit)
         raw = await self.house.terms.text(translation.digest)
         words, slug = visit.words, shelf.policy.slug
-        html = text_html(raw, slug=slug, shift=1, title=translation.title)
+        html = text_html(raw, slug=slug, top=2, title=translation.title)
         here = f"{visit.base}/{slug}/{version.label}"
         previous = shelf.before(version)
         links = self._links(visit, shelf, version)
@@ -206,7 +206,7 @@ class Texts:
             "saved.html",
             visit.words.language,
             text=text_lines(version, translation, visit.words, shelf.versions),
-            html=text_html(text, slug=shelf.policy.slug, shift=1, title=translation.title),
+            html=text_html(text, slug=shelf.policy.slug, top=2, title=translation.title),
             site=self.house.settings.site_name,
             version_name=version_name(version, visit.words),
             facts=facts,

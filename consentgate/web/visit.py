@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -38,6 +39,7 @@ class Visit:
         words: the interface in the visitor's language.
         wanted: language ranges, best first; an explicit ``?language=`` stands before the browser's.
         asked: the language that was asked for explicitly, or empty.
+        switched: the same, where the browser's own wishes would have given another one: worth carrying on in links.
         root: where the host's application is mounted.
         base: address of our pages.
     """
@@ -47,6 +49,7 @@ class Visit:
     words: Words
     wanted: tuple[str, ...]
     asked: str
+    switched: str
     root: str
     base: str
 
@@ -90,14 +93,20 @@ class House:
         """
         asked = _tag(asked or str(request.query_params.get("language", "")))
         header = parse_accept_language(request.headers.get("accept-language", ""))
+        choose = partial(self.renderer.catalogues.choose, default=self.settings.locale)
         wanted = (asked, *header) if asked else header
-        language = self.renderer.catalogues.choose(wanted, self.settings.locale)
+        language = choose(wanted)
         root = str(request.scope.get("root_path", ""))
-        subject = passage_of(request.scope).subject
         return Visit(
-            request, subject, self.renderer.words(language), wanted or (language,), asked, root,
-            root + self.settings.prefix,
-        )  # fmt: skip
+            request=request,
+            subject=passage_of(request.scope).subject,
+            words=self.renderer.words(language),
+            wanted=wanted or (language,),
+            asked=asked,
+            switched=asked if asked and choose(header) != language else "",
+            root=root,
+            base=root + self.settings.prefix,
+        )
 
     def subject_of(self, visit: Visit) -> Subject:
         """Who is asked: a visitor without a pass becomes somebody here; the offer carries the new id."""

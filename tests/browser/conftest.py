@@ -1,0 +1,117 @@
+"""A real browser, a real server, and the toy site of the page tests behind it."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.web import samples
+from tests.web.conftest import Site
+
+OUTPUT = Path(__file__).resolve().parent.parent / "output"
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+class LiveSite(Site):
+    """The toy site on a port of its own. Plain http: browsers take localhost for trustworthy."""
+
+    address = ""
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.address = f"http://localhost:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", lifespan="on"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the server did not start")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=20)
+        self._socket.close()
+
+    def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call one of the coroutines of the terms; they do not mind which loop runs them."""
+        import asyncio
+
+        return asyncio.run(functools.partial(function, *args, **kwargs)())
+
+
+@pytest.fixture(name="live", scope="module")
+def _live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
+    """Terms of use in two versions and two languages, a privacy notice and a newsletter; Ann accepted the old terms."""
+    with LiveSite(tmp_path_factory.mktemp("live"), open_paths=("/sign-out", "/support")) as site:
+        site.write("terms-of-use", "2024-06-24", samples.OLD, effective="2024-06-24", title="Terms of Use")
+        site.write("terms-of-use", "2024-06-24", samples.ARABIC_OLD, effective="2024-06-24", language="ar")
+        site.publish()
+        site.accept("ann")
+        site.accept("bea")
+        site.accept("cem")
+        site.write("terms-of-use", "2026-01-22", samples.NEW, summary=repr(samples.SUMMARY.splitlines()[0]))
+        site.write("terms-of-use", "2026-01-22", samples.ARABIC_NEW, language="ar")
+        site.publish()
+        yield site
+
+
+@pytest.fixture(name="browser", scope="session")
+def _browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="visit")
+def _visit(browser: Browser, live: LiveSite) -> Iterator[Any]:
+    """Open a page as somebody: ``visit("/path", user="ann", width=320, …)``; any script error fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def visit(
+        path: str = "/news/7?page=2", *, user: str = "", width: int = 1280, height: int = 900, **options: Any
+    ) -> Page:
+        headers = {"x-user": user} if user else {}
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, extra_http_headers=headers, base_url=live.address, **options
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.goto(path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(name="keep")
+def _keep() -> Any:
+    """Keep a picture of a page for people to look at; ``tests/output`` is not in the repository."""
+    OUTPUT.mkdir(exist_ok=True)
+
+    def keep(page: Page, name: str, *, full: bool = False) -> None:
+        page.screenshot(path=OUTPUT / f"{name}.png", full_page=full)
+
+    return keep
