@@ -49,8 +49,7 @@ def test_a_redline_is_found_by_both_texts_and_the_algorithm(database: Database) 
     def keep(connection: Any) -> None:
         blobs.put_blobs(connection, [ONE, TWO])
         blobs.put_redline(connection, "old", "new", "1", ONE.digest)
-        blobs.put_redline(connection, "old", "new", "1", TWO.digest)
-        blobs.put_redline(connection, "old", "new", "2", TWO.digest)
+        blobs.put_redlines(connection, [("old", "new", "1", TWO.digest), ("old", "new", "2", TWO.digest)])
 
     database.write(keep)
 

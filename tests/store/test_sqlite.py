@@ -92,6 +92,21 @@ def test_a_program_that_ignores_our_lock_is_waited_for_and_then_named(tmp_path: 
     database.close()
 
 
+def test_a_disk_that_cannot_keep_a_log_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SQLite falls back to another journal, as on a network disk, start-up is refused: our locks rest on it."""
+    pragmas = tuple(pragma.replace("journal_mode=WAL", "journal_mode=DELETE") for pragma in sqlite._PRAGMAS)
+    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
+    with pytest.raises(StoreUnavailableError, match="journal mode delete") as caught:
+        Database.open(f"sqlite:///{tmp_path / 'shelves.db'}")
+
+    assert "local disk" in caught.value.hint
+
+
+def test_a_complaint_we_do_not_know_is_passed_on() -> None:
+    """Words of SQLite that we have no hint for are still shown."""
+    assert "something new" in str(sqlite.explain(sqlite3.OperationalError("something new")))
+
+
 def test_a_damaged_file_is_named_as_such(file: Database) -> None:
     """Pages overwritten with rubbish are reported as damage, not as an empty table."""
     file.write(lambda connection: entries.insert_entries(connection, [row(idx) for idx in range(300)]))
