@@ -10,9 +10,10 @@ ARGS   ?=
 
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
+PEERS   := .cache/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test system check lint types imports docs bench constraints clean
+.PHONY: help demo test system check lint types imports docs bench reference constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,12 +44,15 @@ imports: $(DEV) # the floors of the house: who may import whom
 docs: $(DEV) # every code block, link, setting, command and error of the documentation
 	@$(PYTHON_IN_VENV) -m pytest -q tests/test_docs.py
 
-bench: $(DEV) ## run every benchmark and print its bars (QUICK=1: a short form)
-	@$(PYTHON_IN_VENV) tools/bench $(if $(QUICK),--quick,)
+bench: $(DEV) $(PEERS)/.done ## run every benchmark and print its bars (QUICK=1: a short form)
+	@PYTHONPATH="$(CURDIR)/$(PEERS)" $(PYTHON_IN_VENV) tools/bench $(if $(QUICK),--quick,)
 
-constraints: $(DEV) ## write constraints.txt from what is installed in .venv
-	@$(PYTHON_IN_VENV) tools/pin > constraints.txt.new && mv constraints.txt.new constraints.txt
-	@touch $(RUNTIME) $(DEV)
+reference: $(DEV) ## write docs/reference/cli.md from the command itself
+	@$(PYTHON_IN_VENV) tools/reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
+
+constraints: $(DEV) $(PEERS)/.done ## write constraints.txt from what is installed in .venv
+	@$(PYTHON_IN_VENV) tools/pin $(PEERS) > constraints.txt.new && mv constraints.txt.new constraints.txt
+	@touch $(RUNTIME) $(DEV) $(PEERS)/.done
 	@echo "constraints.txt now pins what is in $(VENV); to move to newer versions, see CONTRIBUTING.md"
 
 clean: ## remove .venv, caches, and the demo's data
@@ -61,4 +65,8 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(DEV): $(RUNTIME)
 	@tools/setup dev
+	@touch $@
+
+$(PEERS)/.done: $(DEV) benchmarks/requirements.txt
+	@tools/setup peers
 	@touch $@

@@ -8,6 +8,8 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -309,3 +311,29 @@ def test_every_finding_is_explained() -> None:
     codes = {code for path in sources for code in re.findall(r'Finding\(\s*"([a-z-]+)"', path.read_text("utf-8"))}
 
     assert rows(POLICY_FILES, "What publishing finds") == codes
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CLI = DOCS / "reference" / "cli.md"
+
+
+def test_the_reference_of_the_command_is_up_to_date() -> None:
+    """The page is what `make reference` writes today."""
+    written = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "reference")], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert CLI.read_text(encoding="utf-8") == written, "run `make reference`"
+
+
+@pytest.mark.parametrize(("block", "words"), list(commands("consentgate")), ids=lambda item: str(item)[:40])
+def test_every_command_that_is_shown_exists(block: Block, words: list[str]) -> None:
+    """Each `consentgate …` of the documentation is a command with those options."""
+    known = {heading.removeprefix("consentgate ") for heading in headings(CLI)[1:]}
+    command = next(name for name in (" ".join(words[:2]), words[0]) if name in known)
+    text = section(CLI, f"consentgate {command}")
+
+    for word in words:
+        if word.startswith("--"):
+            assert f"`{word}" in text or f", {word}" in text, f"{name(block)}: {command} has no {word}"
