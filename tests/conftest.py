@@ -32,7 +32,15 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.register_profile("home", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "home"))
 
+OF_TESTS = ("CONSENTGATE_SHARED", "CONSENTGATE_CHROMIUM", "CONSENTGATE_TEST")
+
 _missing: set[str] = set()
+
+
+def pytest_configure() -> None:
+    """Keep the developer's own settings out: a test that read them could write into a real ledger."""
+    for variable in [one for one in os.environ if one.startswith("CONSENTGATE_") and not one.startswith(OF_TESTS)]:
+        del os.environ[variable]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
