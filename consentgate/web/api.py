@@ -171,21 +171,22 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
         responses={code: {"content": {PROBLEM: {}}, "description": "a problem document"} for code in (401, 403, 422)},
     )
     _handle_errors(api)
-    bearer = HTTPBearer(auto_error=False, description="made by `consentgate token new`")
+    # As defaults and not in annotations: those are text here, and FastAPI cannot see the names of a closure in text.
+    bearer = Depends(HTTPBearer(auto_error=False, description="made by `consentgate token new`"))
 
-    async def holder(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> TokenHolder:
+    async def holder(credentials: HTTPAuthorizationCredentials | None = bearer) -> TokenHolder:
         if credentials is None:
             raise UnauthenticatedError(
                 "this needs a token", hint="send `Authorization: Bearer …`; make one with `consentgate token new`"
             )
         return await terms.check_token(credentials.credentials)
 
-    Holder = Annotated[TokenHolder, Depends(holder)]  # noqa: N806
+    by_token = Depends(holder)
 
     @api.post(f"{base}/publish", openapi_extra=_BODIES, response_model=PublicationOut)
     async def publish(
         request: Request,
-        who: Holder,
+        who: TokenHolder = by_token,
         *,
         dry_run: Annotated[bool, Query(description="only say what would happen")] = False,
         short_notice: Annotated[bool, Query(description="publish although the notice period is not kept")] = False,
@@ -203,7 +204,7 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
         return PublicationOut.of(done)
 
     @api.get(f"{base}/versions")
-    async def versions(who: Holder, policy: str | None = None) -> list[VersionOut]:
+    async def versions(who: TokenHolder = by_token, policy: str | None = None) -> list[VersionOut]:
         """Every version, oldest first."""
         del who
         calendar = await terms.fresh()
@@ -211,7 +212,7 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
         return [VersionOut.of(version) for version in sorted(chosen, key=lambda version: version.serial)]
 
     @api.get(f"{base}/checkpoint")
-    async def checkpoint(who: Holder) -> CheckpointOut:
+    async def checkpoint(who: TokenHolder = by_token) -> CheckpointOut:
         """The newest checkpoint of the ledger."""
         del who
         head, ledger = await terms.head(), terms.engine.ledger
@@ -224,7 +225,7 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
 
     @api.get(f"{base}/export", response_class=StreamingResponse)
     async def export(
-        who: Holder,
+        who: TokenHolder = by_token,
         *,
         form: Annotated[Literal["ndjson", "csv"], Query(alias="format")] = "ndjson",
         policy: Annotated[list[str] | None, Query()] = None,
