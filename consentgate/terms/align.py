@@ -52,7 +52,8 @@ def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tup
         if old_from == old_to or new_from == new_to:
             continue
         gap = (old_from, old_to, new_from, new_to)
-        chain = _chain(old, new, gap) if work.spend(old_to - old_from + new_to - new_from) else []
+        size = old_to - old_from + new_to - new_from
+        chain = _chain(old, new, gap) if size > 2 and work.spend(size) else []
         if not chain:
             gaps.append(gap)
             continue

@@ -71,6 +71,39 @@ def block_tokens(text: str, environment: dict[str, Any]) -> list[Token]:
     return tokens
 
 
+MAX_SIGNS = 40_000
+"""Two texts that have more lines and signs of Markdown than this where they differ are read as plain paragraphs. It is
+ten times what the longest policy we know has; a text made for it could keep a parser busy for minutes."""
+
+_PLAIN_BLOCKS = 8_000
+_SIGNS = "\n*_[]<>`&\\|!"
+_PARAGRAPHS = re.compile(r"(?<=\n)(?:[ \t]*\n)+")
+
+
+def count_signs(text: str) -> int:
+    """What reading a text costs: its lines, and the signs that may mean something in Markdown."""
+    return sum(map(text.count, _SIGNS))
+
+
+def cut_plain(text: str) -> list[str]:
+    """A text as paragraphs, some thousands at most; joined, they are the text again."""
+    pieces: list[str] = []
+    least = len(text) // _PLAIN_BLOCKS
+    start = 0
+    for found in _PARAGRAPHS.finditer(text):
+        if found.end() - start >= least:
+            pieces.append(text[start : found.end()])
+            start = found.end()
+    return [*pieces, text[start:]] if start < len(text) else pieces
+
+
+def read_plain(piece: str) -> list[Block]:
+    """One paragraph as it stands in the source, line by line, its Markdown unread."""
+    lines = [" ".join(line.split()) for line in piece.split("\n")]
+    text = "\n".join(filter(None, lines))
+    return [Block("p", 0, "", lead=False, marker="", cells=((Run(text),),))] if text else []
+
+
 def read_piece(piece: str, references: References | None = None) -> list[Block]:
     """Read one piece cut by `chunks.cut`: what `read_blocks` reads, sooner where the piece is simple."""
     lines = quick_lines(piece)

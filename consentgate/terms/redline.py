@@ -12,22 +12,35 @@ equal bytes on every machine.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
-from consentgate.terms.align import Work, anchors
-from consentgate.terms.blocks import Block, References, read_blocks, read_piece
+from consentgate.terms.align import Pair, Work, anchors
+from consentgate.terms.blocks import (
+    MAX_SIGNS,
+    Block,
+    References,
+    count_signs,
+    cut_plain,
+    read_blocks,
+    read_piece,
+    read_plain,
+)
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
 from consentgate.terms.redline_form import (
     ADDED,
     ALGORITHM,
+    BLOCKS,
     CHANGED,
     DELETED,
     EQUAL,
     INSERTED,
     LEFT,
     MOVED,
+    PLAIN,
     REMOVED,
     SAME,
+    WORDS,
     Cell,
     Change,
     Item,
@@ -46,8 +59,8 @@ from consentgate.terms.redline_pieces import compare_cells, compare_joined, whol
 from consentgate.terms.redline_units import Match, Unit, moves, similar
 from consentgate.terms.words import count_words, seen
 
-WORK = 4_000_000
-"""Elementary steps one comparison may take in all."""
+WORK = 600_000
+"""Elementary steps one comparison may take in all; the longest policies we know take 20,000."""
 
 
 def compare(old: str, new: str) -> Redline:
@@ -60,26 +73,54 @@ def compare(old: str, new: str) -> Redline:
         the redline; the same for the same two texts, always.
     """
     work = Work(WORK)
-    draft = _Draft(work)
-    olds, news = cut(old), cut(new)
-    definitions = references(olds), references(news)
-    if definitions[0] == definitions[1]:
-        pairs, _ = anchors(olds, news, work)
-    else:
-        pairs = []  # a link defined elsewhere may read otherwise although its own lines are the same
+    plan = _plan(old, new, work)
+    draft = _Draft(work, plan)
+    olds, news = plan.olds, plan.news
     at_old = at_new = 0
-    for one, other in [*pairs, (len(olds), len(news))]:
-        draft.differ(olds[at_old:one], news[at_new:other], definitions)
+    for one, other in [*plan.pairs, (len(olds), len(news))]:
+        if at_old < one or at_new < other:
+            draft.differ(olds[at_old:one], news[at_new:other])
         if one < len(olds) and other < len(news):
             draft.keep(olds[one])
         at_old, at_new = one + 1, other + 1
-    return draft.finish(old, new, definitions[1])
+    return draft.finish(old, new)
 
 
-def visible(text: str) -> str:
-    """What a reader sees of a Markdown text, one line a block: what `rebuild` must give back."""
+class _Plan(NamedTuple):
+    """Both texts in pieces, the pieces that are the same, and how the others are to be read."""
+
+    olds: list[str]
+    news: list[str]
+    pairs: list[Pair]
+    plain: bool
+    definitions: tuple[References, References]
+
+
+def _plan(old: str, new: str, work: Work) -> _Plan:
+    olds, news = cut(old), cut(new)
+    pairs, _ = anchors(olds, news, work)
+    signs = count_signs(old) + count_signs(new)
+    if signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) <= MAX_SIGNS:
+        definitions = references(olds), references(news)
+        if definitions[0] == definitions[1]:
+            return _Plan(olds, news, pairs, plain=False, definitions=definitions)
+        if signs <= MAX_SIGNS:
+            # A link defined elsewhere may read otherwise although its own lines are the same: read everything.
+            return _Plan(olds, news, [], plain=False, definitions=definitions)
+    olds, news = cut_plain(old), cut_plain(new)
+    return _Plan(olds, news, anchors(olds, news, work)[0], plain=True, definitions=({}, {}))
+
+
+def visible(text: str, *, plain: bool = False) -> str:
+    """What a reader sees of a Markdown text, one line a block: what `rebuild` must give back.
+
+    Args:
+        text: Markdown in canonical form.
+        plain: whether to read it as plain paragraphs, as a redline does that is degraded to ``plain``.
+    """
     lines = []
-    for block in read_blocks(text):
+    blocks = [block for piece in cut_plain(text) for block in read_plain(piece)] if plain else read_blocks(text)
+    for block in blocks:
         words = " | ".join(seen("".join(run.text for run in cell)) for cell in block.cells)
         lines.append(f"{block.marker} {words}\n" if block.marker else words + "\n")
     return "".join(lines)
@@ -88,44 +129,59 @@ def visible(text: str) -> str:
 class _Draft:
     """A redline in the making: stretches that differ and stretches that are kept, in order."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, plan: _Plan) -> None:
         self.work = work
+        self.plain = plan.plain
+        self.definitions = plan.definitions
+        self.known: tuple[dict[str, list[Unit]], dict[str, list[Unit]]] = ({}, {})
         self.olds: list[Unit] = []
         self.news: list[Unit] = []
         self.matches: list[Match] = []
-        self.kept: list[tuple[int, int, str]] = []
+        self.kept: list[tuple[int, int, list[str]]] = []
         self.parts: list[Item | Kept] = []
         self.links: list[LinkChange] = []
-        self.coarse = False
+        self.coarse: set[str] = {PLAIN} if plan.plain else set()
 
     def keep(self, source: str) -> None:
         """A stretch that is the same on both sides."""
         place = (len(self.olds), len(self.news))
         if self.kept and self.kept[-1][:2] == place:
-            source = self.kept.pop()[2] + source
-        self.kept.append((*place, source))
+            self.kept[-1][2].append(source)
+        else:
+            self.kept.append((*place, [source]))
 
-    def differ(self, old: list[str], new: list[str], definitions: tuple[References, References]) -> None:
+    def _read(self, pieces: list[str], side: int) -> list[Unit]:
+        known = self.known[side]
+        units: list[Unit] = []
+        for piece in pieces:
+            if piece not in known:
+                blocks = read_plain(piece) if self.plain else read_piece(piece, self.definitions[side])
+                known[piece] = [Unit(block) for block in blocks]
+            units += known[piece]
+        return units
+
+    def differ(self, old: list[str], new: list[str]) -> None:
         """A stretch that is not: read it, and pair its blocks."""
-        olds, news = (
-            [Unit(block) for piece in pieces for block in read_piece(piece, own)]
-            for pieces, own in zip((old, new), definitions, strict=True)
-        )
+        olds, news = self._read(old, 0), self._read(new, 1)
         pairs, gaps = anchors([unit.key for unit in olds], [unit.key for unit in news], self.work)
         matches = [(one, one + 1, other, other + 1) for one, other in pairs]
         for gap in gaps:
-            matches += similar(olds, news, gap, self.work)
+            found = similar(olds, news, gap, self.work)
+            if found is None:
+                self.coarse.add(BLOCKS)
+            else:
+                matches += found
         before, after = len(self.olds), len(self.news)
         self.matches += [(a + before, b + before, c + after, d + after) for a, b, c, d in sorted(matches)]
         self.olds += olds
         self.news += news
 
-    def finish(self, old: str, new: str, definitions: References) -> Redline:
+    def finish(self, old: str, new: str) -> Redline:
         """Find what moved, and write everything down in reading order."""
         self._write(moves(self.olds, self.news, self.matches, self.work))
         needed = tuple(
             (label, target["href"], target["title"])
-            for label, target in sorted(definitions.items())
+            for label, target in sorted(self.definitions[1].items())
             if any(isinstance(part, Kept) for part in self.parts)
         )
         return Redline(
@@ -134,7 +190,7 @@ class _Draft:
             tuple(self.parts),
             tuple(self.links),
             needed,
-            "words" if self.coarse else None,
+            "+".join(sorted(self.coarse)) or None,
         )
 
     def _write(self, moved_to: dict[int, int]) -> None:
@@ -166,7 +222,7 @@ class _Draft:
 
     def _stops(self) -> list[tuple[Match, Kept | None]]:
         """What stands on both sides, in order; a kept stretch before the match that begins where it does."""
-        kept = [((one, one, other, other), Kept(source)) for one, other, source in self.kept]
+        kept = [((one, one, other, other), Kept("".join(sources))) for one, other, sources in self.kept]
         stops: list[tuple[Match, Kept | None]] = [*kept, *((match, None) for match in self.matches)]
         stops.sort(key=lambda stop: (stop[0], stop[1] is None))
         end = (len(self.olds), len(self.news))
@@ -174,8 +230,9 @@ class _Draft:
 
     def _pair(self, one: Unit, other: Unit, op: str) -> None:
         cells, coarse = compare_cells(one.cells, other.cells, self.work)
+        if coarse:
+            self.coarse.add(WORDS)
         self._item(other.block, one.block.marker, other.block.marker, cells, op)
-        self.coarse = self.coarse or coarse
         if one.block.cells != other.block.cells:
             self.links += changed_links(len(self.parts) - 1, one.block.cells, other.block.cells)
 
@@ -183,7 +240,8 @@ class _Draft:
         """One block that became several, or several that became one."""
         split = len(ones) == 1
         parts, coarse = compare_joined([one.cells[0] for one in ones], [other.cells[0] for other in others], self.work)
-        self.coarse = self.coarse or coarse
+        if coarse:
+            self.coarse.add(WORDS)
         self.links += changed_links(
             len(self.parts), [one.block.cells[0] for one in ones], [other.block.cells[0] for other in others]
         )

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from consentgate.errors import CanonicalError
-from consentgate.terms.blocks import Block, read_piece
+from consentgate.terms.blocks import Block, References, cut_plain, read_piece, read_plain
 from consentgate.terms.canonical import canonical_json, digest, parse_canonical_json
 from consentgate.terms.chunks import cut
 from consentgate.terms.words import count_words, seen
@@ -23,6 +24,8 @@ ALGORITHM = "consentgate-redline/1"
 
 SAME, CHANGED, INSERTED, DELETED, MOVED, LEFT = "same", "changed", "inserted", "deleted", "moved", "left"
 EQUAL, ADDED, REMOVED, OLD_NUMBER, NEW_NUMBER = "=", "+", "-", "<", ">"
+
+BLOCKS, PLAIN, WORDS = "blocks", "plain", "words"
 
 _IN_OLD = {SAME, CHANGED, DELETED, LEFT}
 _IN_NEW = {SAME, CHANGED, INSERTED, MOVED}
@@ -191,8 +194,9 @@ class Redline:
         parts: both texts in reading order: items where they differ, kept stretches where they do not.
         link_parts: changed link targets, with indices into `parts`.
         references: link definitions that kept stretches need: label, target, title.
-        degraded: ``None``, or what was compared more coarsely because of its size: ``words`` (some passages are shown
-            as replaced as a whole), ``blocks`` (only whole blocks were compared), ``plain`` (formatting was not read).
+        degraded: ``None``, or what was done more coarsely than usual because there was too much to do, joined by
+            ``+``: ``plain`` (Markdown was not read), ``blocks`` (in some stretch no paragraph was paired with the one
+            it came from), ``words`` (some passage is shown as replaced as a whole).
         algorithm: `ALGORITHM`.
     """
 
@@ -207,19 +211,29 @@ class Redline:
     @cached_property
     def _places(self) -> tuple[tuple[Item, ...], list[int]]:
         """Every item, and for each part the index of its first item."""
-        definitions = {label: {"href": href, "title": title} for label, href, title in self.references}
+        definitions: References = {label: {"href": href, "title": title} for label, href, title in self.references}
         items: list[Item] = []
         places = []
         for part in self.parts:
             places.append(len(items))
             if isinstance(part, Kept):
-                items += (same_item(block) for piece in cut(part.source) for block in read_piece(piece, definitions))
+                items += map(same_item, self._blocks(part.source, definitions))
             else:
                 items.append(part)
         for place, item in enumerate(items):
             if item.source >= 0:
                 items[place] = replace(item, source=places[item.source])
         return tuple(items), places
+
+    def _blocks(self, source: str, definitions: References) -> Iterator[Block]:
+        if PLAIN in self.degradations:
+            return (block for piece in cut_plain(source) for block in read_plain(piece))
+        return (block for piece in cut(source) for block in read_piece(piece, definitions))
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """The parts of `degraded`."""
+        return tuple(self.degraded.split("+")) if self.degraded else ()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -335,9 +349,16 @@ def _kind(items: tuple[Item, ...], run: list[int]) -> str:
 def _count(items: tuple[Item, ...], run: list[int]) -> tuple[int, int]:
     counts = []
     for op in (ADDED, REMOVED):
-        texts = (cell.text({op}) for index in run for cell in items[index].cells)
-        counts.append(sum(count_words(text) for text in texts if text))
+        texts = (text for index in run for cell in items[index].cells for text in _runs(cell, op))
+        counts.append(sum(map(count_words, texts)))
     return counts[0], counts[1]
+
+
+def _runs(cell: Cell, op: str) -> Iterator[str]:
+    """The stretches of a cell with one fate; a word may be in two formats, and is one word."""
+    for fate, pieces in groupby(cell.pieces, key=lambda piece: piece.op):
+        if fate == op:
+            yield "".join(piece.text for piece in pieces)
 
 
 def rebuild(redline: Redline) -> tuple[str, str]:

@@ -213,17 +213,25 @@ class _Cutter:
     def pieces(self) -> tuple[Piece, ...]:
         """The spans with their formatting, neighbours of one kind joined."""
         pieces: list[Piece] = []
+        places = [(0, 0), (0, 0)]  # on either side: the run we are in, and the offset at which it begins
         for fate, start, stop in self.spans:
-            runs = self.runs[0] if fate in (REMOVED, OLD_NUMBER) else self.runs[1]
-            at = 0
-            for run in runs:
-                part = run.text[max(0, start - at) : max(0, stop - at)]
-                at += len(run.text)
-                if not part:
-                    continue
-                last = pieces[-1] if pieces else None
-                if last and (last.op, last.marks, last.href) == (fate, run.marks, run.href):
-                    pieces[-1] = last._replace(text=last.text + part)
-                else:
-                    pieces.append(Piece(fate, part, run.marks, run.href))
+            side = 0 if fate in (REMOVED, OLD_NUMBER) else 1
+            runs, (number, begins) = self.runs[side], places[side]
+            while start < stop:
+                run = runs[number]
+                ends = begins + len(run.text)
+                if start < ends:
+                    self._add(pieces, fate, run, run.text[start - begins : stop - begins])
+                    start = min(stop, ends)
+                if start >= ends:
+                    number, begins = number + 1, ends
+            places[side] = (number, begins)
         return tuple(pieces)
+
+    @staticmethod
+    def _add(pieces: list[Piece], fate: str, run: Run, text: str) -> None:
+        last = pieces[-1] if pieces else None
+        if last and (last.op, last.marks, last.href) == (fate, run.marks, run.href):
+            pieces[-1] = last._replace(text=last.text + text)
+        else:
+            pieces.append(Piece(fate, text, run.marks, run.href))

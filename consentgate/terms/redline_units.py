@@ -18,13 +18,15 @@ Match = tuple[int, int, int, int]
 """Old from, old to, new from, new to: one block for one, one for several or several for one."""
 
 ROWS = frozenset(("row", "head"))
-_CELLS = 40_000
+_CELLS = 100_000
 _ALIKE = 0.45
 _MOVED_ALIKE = 0.6
 _MOVED_CHARACTERS = 20
 _MOVED_WORDS = 8
 _CONTAINED = 0.8
 _LONG = 20
+_BETWEEN = 3
+_ALIKE_ALONE = 0.25
 
 
 class Unit:
@@ -50,18 +52,20 @@ class Unit:
         return self._words
 
 
-def similar(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, work: Work) -> list[Match]:
-    """Match the blocks of one open stretch that are versions of one another, in order."""
+def similar(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, work: Work) -> list[Match] | None:
+    """Match the blocks of one open stretch that are versions of one another, in order; ``None`` if it is too large."""
     cells = (gap[1] - gap[0]) * (gap[3] - gap[2])
     if cells > _CELLS or not work.spend(cells):
-        return []
+        return None
     ones, others = olds[gap[0] : gap[1]], news[gap[2] : gap[3]]
     scores = shared_words([unit.words() for unit in ones], [unit.words() for unit in others])
+    # Two blocks that stand alone between the same neighbours need less in common ("Last updated: …").
+    enough = _ALIKE if cells > 1 else _ALIKE_ALONE
     sizes = [len(other.words()) for other in others]
     for one, line in zip(ones, scores, strict=True):
         size = len(one.words())
         for column, other in enumerate(others):
-            alike = 2 * line[column] >= _ALIKE * (size + sizes[column])
+            alike = 2 * line[column] >= enough * (size + sizes[column])
             if one.row or other.row:
                 alike = one.row and other.row and (alike or one.cells[0].key == other.cells[0].key != "")
             line[column] = line[column] + 1 if alike else 0
@@ -104,15 +108,24 @@ def _parts(
         if own is None:
             first, last = _longest(wholes[whole], parts, low, high, taken)
         else:
-            while first > low and first - 1 not in taken and _is_part(parts[first - 1], wholes[whole]):
-                first -= 1
-            while last < high and last not in taken and _is_part(parts[last], wholes[whole]):
-                last += 1
+            first = _reach(wholes[whole], parts, own, range(own - 1, low - 1, -1), taken)
+            last = _reach(wholes[whole], parts, own, range(own + 1, high), taken) + 1
         if last - first > 1:
             found.append((whole, first, last))
         if last > first:
             low = last
     return found
+
+
+def _reach(whole: Unit, parts: Sequence[Unit], own: int, places: range, taken: set[int]) -> int:
+    """How far from its partner the parts of a block reach; a few new blocks may have come between them."""
+    reached = own
+    for place in places:
+        if place in taken or abs(place - reached) > _BETWEEN or parts[place].row:
+            break
+        if _is_part(parts[place], whole):
+            reached = place
+    return reached
 
 
 def _longest(whole: Unit, parts: Sequence[Unit], low: int, high: int, taken: set[int]) -> tuple[int, int]:

@@ -16,11 +16,13 @@ from diff_match_patch import diff_match_patch
 from consentgate.terms.align import Pair, Work, anchors
 from consentgate.terms.words import is_dense, is_word
 
-SMALL = 2_500
+SMALL = 10_000
 """A stretch of so many cells (old tokens times new tokens) is compared exactly."""
 
 
 _EQUAL, _CHANGED = True, False
+_MANY = 50
+_ROUNDS = 4
 
 
 class Edit(NamedTuple):
@@ -48,7 +50,9 @@ def reword(old: Sequence[str], new: Sequence[str], work: Work) -> tuple[list[Edi
     coarse = False
     for gap in gaps:
         cells = (gap[1] - gap[0]) * (gap[3] - gap[2])
-        if cells <= SMALL and work.spend(cells):
+        if cells == 1 or not set(old[gap[0] : gap[1]]).intersection(new[gap[2] : gap[3]]):
+            continue
+        if cells <= SMALL and work.spend(4 * cells):
             pairs += _exact(old, new, gap)
         else:
             coarse = True
@@ -100,39 +104,42 @@ def _edits(pairs: Sequence[Pair], old_length: int, new_length: int) -> list[Edit
 
 def _readable(edits: list[Edit], old: Sequence[str], new: Sequence[str]) -> list[Edit]:
     """Take short equal stretches between two edits into one edit: confetti is correct and cannot be read."""
-    changed = True
-    while changed and len(edits) > 2:
-        changed = False
-        merged: list[Edit] = [edits[0]]
+    for _ in range(_ROUNDS):
+        merged: list[Edit] = edits[:1]
         for number in range(1, len(edits)):
             edit = edits[number]
-            after = edits[number + 1] if number + 1 < len(edits) else None
-            if edit.equal and after and not merged[-1].equal and _trifling(merged[-1], edit, after, old, new):
-                merged[-1] = merged[-1]._replace(old_to=edit.old_to, new_to=edit.new_to)
-                changed = True
-            elif merged and not edit.equal and not merged[-1].equal:
+            absorbed = not merged[-1].equal
+            if absorbed and edit.equal:
+                absorbed = number + 1 < len(edits) and _trifling(merged[-1], edit, edits[number + 1], old, new)
+            if absorbed:
                 merged[-1] = merged[-1]._replace(old_to=edit.old_to, new_to=edit.new_to)
             else:
                 merged.append(edit)
+        if len(merged) == len(edits):
+            break
         edits = merged
     return edits
 
 
 def _trifling(before: Edit, equal: Edit, after: Edit, old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether what stands between two edits is better read as part of one: a sign, a lone word, a few short ones."""
     if equal.new_to - equal.new_from > 8:
         return False
     kept = new[equal.new_from : equal.new_to]
-    size = sum(map(len, kept))
     words = sum(map(is_word, kept))
+    size = sum(map(len, kept))
     if words and is_dense("".join(kept)):
-        words = (size + 1) // 2
-    if words <= 1:
+        words = (size + 1) // 2  # two characters are about a word
+    if not words:
         return True
     around = min(_size(before, old, new), _size(after, old, new))
-    return words <= 3 and size <= around
+    return size <= 2 * around if words == 1 else words <= 3 and 2 * size <= around
 
 
 def _size(edit: Edit, old: Sequence[str], new: Sequence[str]) -> int:
+    """Characters of the larger side of an edit; a long one is long enough, and need not be counted."""
+    if max(edit.old_to - edit.old_from, edit.new_to - edit.new_from) > _MANY:
+        return 8 * _MANY
     return max(
         sum(map(len, old[edit.old_from : edit.old_to])),
         sum(map(len, new[edit.new_from : edit.new_to])),

@@ -10,7 +10,7 @@ Two tokens read the same when they differ only in what nobody sees: kinds of bla
 from __future__ import annotations
 
 import re
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 _CJK = re.sub(
     r"\s+",
@@ -50,7 +50,7 @@ _DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
 _AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
 _CJK_START = re.compile(f"[{_CJK}]")
 _ODD = re.compile(f"[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_UNSEEN}]")
-_DENSE_AHEAD = re.compile(f" (?=[{_CJK}])")
+_DENSE_AHEAD = re.compile(f"[{_BLANKS}](?=[{_CJK}])")
 _WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
 _DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
 
@@ -86,23 +86,20 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
         return [], []
     ends = list(accumulate(map(len, raw)))
     ends[-1] = len(text)
-    keys = _normal(raw) if _odd(text) else raw
+    keys = _normal(raw, text) if _odd(text) else raw
     if not keys[0].startswith(" "):
         keys[0] = " " + keys[0]
     return keys, ends
 
 
-def _normal(raw: list[str]) -> list[str]:
-    keys = []
-    before = ""
-    for token in raw:
-        token = _UNSEEN_RUN.sub("", token)
-        bare = token.lstrip()
-        if len(bare) != len(token) and not (_AFTER_DENSE.match(before) and _CJK_START.match(bare)):
-            keys.append(" " + bare)
-        else:
-            keys.append(bare)
-        before = bare
+def _normal(raw: list[str], text: str) -> list[str]:
+    if _UNSEEN_RUN.search(text):
+        raw = [_UNSEEN_RUN.sub("", token) for token in raw]
+    keys = [" " + token.lstrip() if token[:1].isspace() else token for token in raw]
+    if not text.isascii() and _DENSE_AHEAD.search(text):
+        for place, (before, key) in enumerate(pairwise(keys), 1):
+            if key[:1] == " " and _CJK_START.match(key, 1) and _AFTER_DENSE.match(before[-1:]):
+                keys[place] = key[1:]
     return keys
 
 
