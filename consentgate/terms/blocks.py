@@ -7,32 +7,14 @@ what is shown. Raw HTML inside Markdown is read as blocks and words too, never a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from html.parser import HTMLParser
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from consentgate.terms.plain import quick_lines, quick_runs
+from consentgate.terms.inline import Cell, HtmlReader, Inline, Run, parser, read_inline
+from consentgate.terms.plain import quick_lines
 
-
-class Run(NamedTuple):
-    """Words that share one formatting.
-
-    Args:
-        text: as displayed; blanks are single, a hard break is a line feed.
-        marks: letters of ``b`` bold, ``i`` italic, ``c`` code, ``s`` struck, in this order.
-        href: target of the link the words are, or empty.
-    """
-
-    text: str
-    marks: str = ""
-    href: str = ""
-
-
-Cell = tuple[Run, ...]
 References = dict[str, Any]
 """Link reference definitions by normalised label, as markdown-it keeps them."""
 
@@ -55,12 +37,6 @@ class Block(NamedTuple):
     lead: bool
     marker: str
     cells: tuple[Cell, ...]
-
-
-@lru_cache(maxsize=1)
-def parser() -> MarkdownIt:
-    """The one Markdown parser: CommonMark with tables."""
-    return MarkdownIt("commonmark").enable("table")
 
 
 def block_tokens(text: str, environment: dict[str, Any]) -> list[Token]:
@@ -131,96 +107,6 @@ def read_blocks(text: str, references: References | None = None) -> list[Block]:
     return builder.blocks
 
 
-@lru_cache(maxsize=4096)
-def _target(href: str) -> str | None:
-    md = parser()
-    href = md.normalizeLink(href)
-    return href if md.validateLink(href) else None
-
-
-class _Inline:
-    """Gathers runs; collapses blanks as a browser does."""
-
-    __slots__ = ("blank", "hidden", "href", "open", "runs")
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-        self.open: dict[str, int] = dict.fromkeys("bics", 0)
-        self.href: list[str] = []
-        self.hidden = 0
-        self.blank = True
-
-    def add(self, text: str, extra: str = "") -> None:
-        """Append text in the current formatting."""
-        if self.hidden or not text:
-            return
-        text = _BLANKS.sub(" ", text)
-        if self.blank and text[0] == " ":
-            text = text[1:]
-        if not text:
-            return
-        self.blank = text[-1] == " "
-        self._put(text, extra)
-
-    def add_run(self, text: str, marks: str, href: str) -> None:
-        """Append text whose formatting is known."""
-        text = _BLANKS.sub(" ", text)
-        if self.blank and text[0] == " ":
-            text = text[1:]
-        if text:
-            self.blank = text[-1] == " "
-            self._append(text, marks, href)
-
-    def _append(self, text: str, marks: str, href: str) -> None:
-        if self.runs and self.runs[-1][1:] == (marks, href):
-            text = self.runs.pop().text + text
-        self.runs.append(Run(text, marks, href))
-
-    def _put(self, text: str, extra: str = "") -> None:
-        marks = "".join(mark for mark, count in self.open.items() if count or mark == extra)
-        self._append(text, marks, self.href[-1] if self.href else "")
-
-    def line_feed(self) -> None:
-        """A hard break."""
-        if self.hidden or not self.runs:
-            return
-        if self.blank:
-            last = self.runs.pop()
-            if kept := last.text.rstrip(" "):
-                self.runs.append(last._replace(text=kept))
-        self._put("\n")
-        self.blank = True
-
-    def mark(self, mark: str, step: int) -> None:
-        """Open (+1) or close (-1) a formatting."""
-        self.open[mark] = max(0, self.open[mark] + step)
-
-    def link(self, href: str | None) -> None:
-        """Open a link, or close it with ``None``."""
-        if href is not None:
-            self.href.append(href)
-        elif self.href:
-            self.href.pop()
-
-    def take(self) -> Cell:
-        """What was gathered, without blanks at its end; the formatting stays open."""
-        runs, self.runs, self.blank = self.runs, [], True
-        while runs and not (kept := runs[-1].text.rstrip(" \n")):
-            runs.pop()
-        if runs:
-            runs[-1] = runs[-1]._replace(text=kept)
-        return tuple(runs)
-
-
-_BLANKS = re.compile(r"[ \t\n\f\r]+")
-_MARKUP = re.compile(r"[\\`*_\[<&]|  \n")
-_TAG_MARK = {
-    "b": "b", "strong": "b", "i": "i", "em": "i", "code": "c", "kbd": "c", "tt": "c", "samp": "c",
-    "s": "s", "del": "s", "strike": "s",
-}  # fmt: skip
-HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "iframe", "object", "svg", "math"))
-"""Elements nobody sees: dropped with what is in them, here and in `markdown.render`."""
-
 _BLOCK_TAGS = frozenset(
     re.findall(
         r"\w+",
@@ -229,94 +115,6 @@ _BLOCK_TAGS = frozenset(
         summary table tbody td tfoot th thead tr ul""",
     )
 )
-
-
-class _Html(HTMLParser):
-    """Raw HTML, as runs (``blocks`` is None) or as blocks."""
-
-    def __init__(self, inline: _Inline, blocks: _Builder | None) -> None:
-        super().__init__(convert_charrefs=True)
-        self.inline = inline
-        self.blocks = blocks
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "br":
-            self.inline.line_feed()
-        elif tag in HIDDEN_TAGS:
-            self.inline.hidden += 1
-        elif mark := _TAG_MARK.get(tag):
-            self.inline.mark(mark, 1)
-        elif tag == "a" and dict(attrs).get("href"):
-            self.inline.link(dict(attrs)["href"])
-        elif tag == "img":
-            self.inline.add(dict(attrs).get("alt") or "")
-        elif self.blocks is not None:
-            self.blocks.html_boundary(tag, opens=True)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in HIDDEN_TAGS:
-            self.inline.hidden = max(0, self.inline.hidden - 1)
-        elif mark := _TAG_MARK.get(tag):
-            self.inline.mark(mark, -1)
-        elif tag == "a":
-            self.inline.link(None)
-        elif self.blocks is not None:
-            self.blocks.html_boundary(tag, opens=False)
-
-    def handle_data(self, data: str) -> None:
-        self.inline.add(data)
-
-
-def read_inline(source: str, environment: dict[str, Any]) -> Cell:
-    """Read what stands inside one block."""
-    if not _MARKUP.search(source):
-        text = _BLANKS.sub(" ", source).strip(" ")
-        return (Run(text),) if text else ()
-    quick = quick_runs(source, _target)
-    if quick is not None:
-        inline = _Inline()
-        for text, marks, href in quick:
-            if marks == "/":
-                inline.line_feed()
-            else:
-                inline.add_run(text, marks, href)
-        return inline.take()
-    md = parser()
-    tokens: list[Token] = []
-    md.inline.parse(source, md, environment, tokens)
-    return read_runs(tokens)
-
-
-def read_runs(children: Iterable[Token]) -> Cell:
-    """Flatten the inline tokens of one block into runs."""
-    inline = _Inline()
-    html: _Html | None = None
-    for token in children:
-        kind = token.type
-        if kind in ("text", "text_special"):
-            inline.add(token.content)
-        elif kind == "softbreak":
-            inline.add(" ")
-        elif kind == "hardbreak":
-            inline.line_feed()
-        elif kind == "code_inline":
-            inline.add(token.content, "c")
-        elif kind == "image":
-            inline.add(_alt(token.children or ()))
-        elif kind == "html_inline":
-            html = html or _Html(inline, None)
-            html.feed(token.content)
-        elif kind == "link_open":
-            inline.link(str(token.attrs.get("href", "")))
-        elif kind == "link_close":
-            inline.link(None)
-        elif mark := _TAG_MARK.get(token.tag):
-            inline.mark(mark, token.nesting)
-    return inline.take()
-
-
-def _alt(children: Iterable[Token]) -> str:
-    return "".join(token.content if not token.children else _alt(token.children) for token in children)
 
 
 class _Builder:
@@ -331,7 +129,7 @@ class _Builder:
         self.level = 0
         self.row: list[Cell] | None = None
         self.head = False
-        self.inline = _Inline()
+        self.inline = Inline()
 
     def read(self, tokens: Sequence[Token]) -> None:
         for token in tokens:
@@ -377,8 +175,8 @@ class _Builder:
 
     def _html(self, token: Token) -> None:
         depth = len(self.path)
-        self.inline = _Inline()
-        html = _Html(self.inline, self)
+        self.inline = Inline()
+        html = HtmlReader(self.inline, self)
         html.feed(token.content)
         html.close()
         self.html_boundary("div", opens=True)

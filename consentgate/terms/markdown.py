@@ -19,7 +19,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from consentgate.terms.blocks import HIDDEN_TAGS, parser
+from consentgate.terms.inline import HIDDEN_TAGS, parser
 
 ID_PREFIX = "s-"
 """Before every id of a text, so that no heading can shadow an element of the page."""

@@ -27,32 +27,23 @@ from consentgate.terms.blocks import (
 )
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
-from consentgate.terms.redline_form import (
+from consentgate.terms.redline_changes import Change, Section, Summary
+from consentgate.terms.redline_form import ALGORITHM, BLOCKS, PLAIN, WORDS, Redline, from_bytes, rebuild, to_bytes
+from consentgate.terms.redline_items import (
     ADDED,
-    ALGORITHM,
-    BLOCKS,
     CHANGED,
     DELETED,
     EQUAL,
     INSERTED,
     LEFT,
     MOVED,
-    PLAIN,
     REMOVED,
     SAME,
-    WORDS,
     Cell,
-    Change,
     Item,
     Kept,
     LinkChange,
     Piece,
-    Redline,
-    Section,
-    Summary,
-    from_bytes,
-    rebuild,
-    to_bytes,
 )
 from consentgate.terms.redline_links import changed_links
 from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole

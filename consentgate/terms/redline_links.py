@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consentgate.terms.blocks import Cell
-from consentgate.terms.redline_form import LinkChange
+from consentgate.terms.inline import Cell
+from consentgate.terms.redline_items import LinkChange
 from consentgate.terms.words import seen
 
 

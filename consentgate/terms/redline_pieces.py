@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from consentgate.terms.align import Work, anchors
-from consentgate.terms.blocks import Cell as Runs
-from consentgate.terms.blocks import Run
+from consentgate.terms.inline import Cell as Runs
+from consentgate.terms.inline import Run
 from consentgate.terms.numbering import label_length
-from consentgate.terms.redline_form import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
+from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
 from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import seen, tokens
 

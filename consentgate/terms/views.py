@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consentgate.terms.redline_form import (
+from consentgate.terms.redline_changes import Change
+from consentgate.terms.redline_form import Redline
+from consentgate.terms.redline_items import (
     ADDED,
     CHANGED,
     DELETED,
@@ -21,10 +23,8 @@ from consentgate.terms.redline_form import (
     OLD_NUMBER,
     REMOVED,
     SAME,
-    Change,
     Item,
     Piece,
-    Redline,
 )
 from consentgate.terms.views_html import Look, Writer, escape, pieces_html
 from consentgate.terms.views_plan import ChangeLine, Labels, Span, View, anchor, spans, to_list_of_changes

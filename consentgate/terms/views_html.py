@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from consentgate.terms.redline_form import ADDED, CHANGED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, SAME, Item, Piece
+from consentgate.terms.redline_items import ADDED, CHANGED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, SAME, Item, Piece
 
 if TYPE_CHECKING:
     from consentgate.terms.views_plan import Labels

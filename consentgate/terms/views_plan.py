@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from consentgate.terms.redline_form import ADDED, MOVED, REMOVED, SAME, Item, Redline
+from consentgate.terms.redline_form import Redline
+from consentgate.terms.redline_items import ADDED, MOVED, REMOVED, SAME, Item
 
 View = Literal["inline", "side-by-side", "changes", "full"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from consentgate.terms.redline_form import (
+from consentgate.terms.redline_form import Redline
+from consentgate.terms.redline_items import (
     ADDED,
     EQUAL,
     LEFT,
@@ -19,7 +20,6 @@ from consentgate.terms.redline_form import (
     SAME,
     Item,
     Piece,
-    Redline,
 )
 from consentgate.terms.views_plan import Labels, spans
 
