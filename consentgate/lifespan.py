@@ -30,9 +30,9 @@ def lifespan_around(app: ASGIApp, start: Callable[[], Awaitable[None]], stop: Ca
         await receive()  # lifespan.startup
         try:
             await start()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server must be told, not left hanging
+        except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": _say(error)})
-            return
+            raise  # the server has its message; test clients want the error itself
         failure = await inner.startup()
         if failure is not None:
             await stop()
@@ -52,7 +52,7 @@ def lifespan_around(app: ASGIApp, start: Callable[[], Awaitable[None]], stop: Ca
 def _say(error: Exception) -> str:
     hint = getattr(error, "hint", "")
     if not isinstance(error, ConsentGateError):
-        log.exception("consentgate could not start")
+        log.error("consentgate could not start", exc_info=error)
     return f"consentgate could not start: {error}" + (f" ({hint})" if hint else "")
 
 

@@ -32,7 +32,7 @@ from consentgate.service.settings import Settings, database_url, sqlite_path
 from consentgate.store import blobs, meta
 from consentgate.store.blobs import BlobRow
 from consentgate.store.database import Database
-from consentgate.store.writer import Job, Writer
+from consentgate.store.writer import Job, Step, Writer
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
 from consentgate.terms.instants import Instant
@@ -90,6 +90,7 @@ class Engine:
         *,
         clock: Clock = now,
         randomness: Randomness = secrets.token_bytes,
+        on_step: Step | None = None,
     ) -> Engine:
         """Open everything and check it: schema, signing key, head against rows, head against the anchor file.
 
@@ -107,8 +108,8 @@ class Engine:
             database.write(lambda connection: blobs.put_blobs(connection, [BlobRow(digest(gate), JSON, gate)]))
             seals = Seals(settings.secrets)
             return cls(
-                settings, clock, randomness, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
-                generation, digest(gate), bytes.fromhex(values[PEPPER]),
+                settings, clock, randomness, database, ledger, Writer(database, ledger, on_step=on_step), seals,
+                PassSealer(seals), generation, digest(gate), bytes.fromhex(values[PEPPER]),
             )  # fmt: skip
         except BaseException:
             database.close()

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,7 @@ from consentgate.service.offer import version_to_offer
 from consentgate.service.settings import Settings
 from consentgate.service.watch import Watch
 from consentgate.store import blobs, meta
+from consentgate.store.writer import Job, Step
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
 from consentgate.terms.policy import Version
@@ -46,6 +47,8 @@ class Handle:
         self.settings = settings
         self.clock = clock
         self._randomness = randomness
+        self.on_step: Step | None = None
+        """For fault tests: called in the writer's thread before each step of a transaction."""
         self._engine: Engine | None = None
         self._generation: Generation | None = None
         self._calendar = Calendar()
@@ -68,7 +71,14 @@ class Handle:
             if self._engine is not None:
                 return
             engine = await asyncio.to_thread(
-                partial(Engine.open, self.settings, self.generation, clock=self.clock, randomness=self._randomness)
+                partial(
+                    Engine.open,
+                    self.settings,
+                    self.generation,
+                    clock=self.clock,
+                    randomness=self._randomness,
+                    on_step=self.on_step,
+                )
             )
             self._engine = engine
             try:
@@ -202,9 +212,7 @@ class Handle:
 
     async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
         # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
-        future: Any = asyncio.wrap_future(self.engine.submit(work, refs))
-        result: T = await asyncio.shield(future)
-        return result
+        return await asyncio.shield(self.engine.writer.write(Job(refs, work)))
 
 
 def _keep_redline(connection: Connection, old_digest: str, new_digest: str, data: bytes) -> None:
