@@ -90,14 +90,17 @@ def find_changes(items: Sequence[Item]) -> Iterator[Change]:
     starts = section_starts(items)
     runs: list[list[int]] = []
     section_of: dict[int, int] = {}
-    section = 0
+    section = block = 0
     for index, item in enumerate(items):
         while section + 1 < len(starts) and starts[section + 1] <= index:
             section += 1
         section_of[index] = section
+        block = block if item.joined else index
         if item.op in (SAME, LEFT) or (item.op == CHANGED and not item.reworded):
             continue
-        if runs and runs[-1][-1] == index - 1 and _joins(items[index - 1], item):
+        if (runs and runs[-1][-1] >= block) or (
+            runs and runs[-1][-1] == index - 1 and _joins(items[index - 1], item)
+        ):  # parts of what is one block on the other side are one change
             runs[-1].append(index)
         else:
             runs.append([index])

@@ -9,6 +9,7 @@ tags are ours. Every insertion and deletion says so in words too (visually hidde
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from consentgate.terms.redline_changes import Change
 from consentgate.terms.redline_form import Redline
@@ -16,6 +17,7 @@ from consentgate.terms.redline_items import (
     ADDED,
     CHANGED,
     DELETED,
+    EQUAL,
     INSERTED,
     LEFT,
     MOVED,
@@ -23,6 +25,7 @@ from consentgate.terms.redline_items import (
     OLD_NUMBER,
     REMOVED,
     SAME,
+    Cell,
     Item,
     Piece,
 )
@@ -54,6 +57,8 @@ def to_email_html(redline: Redline, *, labels: Labels | None = None, context: in
     """The changes with their context as HTML whose look travels with it: no classes, no ids, no style sheet."""
     page = _Page(redline, labels or Labels(), Look.mail(), two=False)
     body = page.body(spans(redline, context), keep=False)
+    if redline.degraded:
+        body = f"<p{page.look.of('note')}>{escape(page.labels.degraded)}</p>{body}"
     return f"<div>{body}{page.links()}</div>"
 
 
@@ -65,7 +70,7 @@ class _Page:
         self.labels = labels
         self.look = look
         self.two = two
-        self.named: set[int] = set()
+        self.named: set[str] = set()
 
     def body(self, parts: list[Span], *, keep: bool) -> str:
         """All spans; folded ones as ``<details>``, or as a line where they are not kept."""
@@ -86,29 +91,49 @@ class _Page:
         if self.two:
             return self._columns(indices, part.start)
         writer = Writer(self.look)
-        for index in indices:
-            self._item(writer, index, "both", mark=index >= part.start)
+        for group in self._groups(indices):
+            self._side(writer, group, "both", part.start)
         return writer.done()
+
+    def _groups(self, indices: list[int]) -> list[list[int]]:
+        """Items that are one block on one side or the other, taken together."""
+        groups: list[list[int]] = []
+        for index in indices:
+            if groups and self.redline.items[index].joined:
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        return groups
 
     def _columns(self, indices: list[int], start: int) -> str:
         rows = []
-        for index in indices:
-            item = self.redline.items[index]
+        for group in self._groups(indices):
             sides = []
-            for side, name, absent in (
-                ("old", self.labels.before, (INSERTED, MOVED)),
-                ("new", self.labels.after, (DELETED, LEFT)),
-            ):
+            for side, name in (("old", self.labels.before), ("new", self.labels.after)):
                 writer = Writer(self.look)
-                if item.op not in absent:
-                    here = side == "new" or item.op in (DELETED, LEFT)
-                    self._item(writer, index, side, mark=index >= start and here)
+                self._side(writer, group, side, start)
                 inner = writer.done()
                 hidden = f"<span{self.look.of('vh')}>{escape(name)}: </span>" if inner else ""
                 sides.append(f"<div{self.look.of(side)}>{hidden}{inner}</div>")
-            state = "" if item.op == SAME else " cg-differs"
-            rows.append(f'<div class="cg-row{state}">{"".join(sides)}</div>')
+            same = all(self.redline.items[index].op == SAME for index in group)
+            rows.append(f'<div class="cg-row{"" if same else " cg-differs"}">{"".join(sides)}</div>')
         return f'<div class="cg-columns">{"".join(rows)}</div>'
+
+    def _side(self, writer: Writer, group: list[int], side: str, start: int) -> None:
+        """The blocks that a group of items is on one side (on ``both``: as in the new text)."""
+        absent = {"old": (INSERTED, MOVED), "new": (DELETED, LEFT)}.get(side, ())
+        blocks: list[list[int]] = []
+        for index in group:
+            item = self.redline.items[index]
+            if item.op in absent:
+                continue
+            if blocks and item.joined == ("old" if side == "old" else "new"):
+                blocks[-1].append(index)
+            else:
+                blocks.append([index])
+        for block in blocks:
+            gone = self.redline.items[block[0]].op in (DELETED, LEFT)
+            self._block(writer, block, side, mark=block[0] >= start and (side != "old" or gone))
 
     def _table_head(self, start: int) -> int | None:
         """The heading row of the table that a span begins in the middle of."""
@@ -121,23 +146,28 @@ class _Page:
                 return at
         return None
 
-    def _item(self, writer: Writer, index: int, side: str, *, mark: bool) -> None:
-        item = self.redline.items[index]
-        number = self.redline.change_of.get(index)
-        name = ""
-        if number is not None and mark:
-            if item.op == LEFT:
-                name = f"{anchor(number)}-from" if -number not in self.named else ""
-                self.named.add(-number)
-            elif number not in self.named:
-                name = anchor(number)
-                self.named.add(number)
+    def _block(self, writer: Writer, indices: list[int], side: str, *, mark: bool) -> None:
+        item = self.redline.items[indices[0]]
+        if len(indices) > 1:
+            parts = [self.redline.items[index] for index in indices]
+            pieces = tuple(piece for part in parts for piece in part.pieces)
+            op = CHANGED if any(part.reworded for part in parts) else SAME
+            item = replace(item, op=op, cells=(Cell(EQUAL, pieces),))
+        number = next((found for index in indices if (found := self.redline.change_of.get(index))), None)
         gone = {"old": ADDED, "new": REMOVED}.get(side)
         cells = [cell for cell in item.cells if cell.op != gone]
         inner = [pieces_html(self._pieces(cell.pieces, side), self.look, self.labels) for cell in cells]
-        fates = [cell.op for cell in cells]
+        name = self._name(item, number) if number is not None and mark else ""
         note = self._note(item, number) if mark else ""
-        writer.block(item, inner, fates, name=name, note=note, value=self._value(item, side))
+        writer.block(item, inner, [cell.op for cell in cells], name=name, note=note, value=self._value(item, side))
+
+    def _name(self, item: Item, number: int) -> str:
+        """The id of the first block of a change, and of the place it moved away from."""
+        name = anchor(number) + ("-from" if item.op == LEFT else "")
+        if name in self.named:
+            return ""
+        self.named.add(name)
+        return name
 
     @staticmethod
     def _pieces(pieces: Iterable[Piece], side: str) -> list[Piece]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consentgate.terms.redline_form import Redline
-from consentgate.terms.redline_items import ADDED, MOVED, REMOVED, SAME, Item
+from consentgate.terms.redline_items import ADDED, CHANGED, MOVED, REMOVED, SAME, Item
 
 View = Literal["inline", "side-by-side", "changes", "full"]
 
@@ -34,6 +34,7 @@ class Labels:
         beginning: stands for the section before the first heading.
         nothing: when no reader would see a difference.
         kinds: names of the kinds of change, by kind.
+        degraded: said where the comparison is coarser than usual (in mail and in a terminal; a page says it itself).
         unchanged: a line for n unchanged paragraphs.
     """
 
@@ -54,6 +55,7 @@ class Labels:
     kinds: tuple[tuple[str, str], ...] = (
         ("inserted", "Added"), ("deleted", "Removed"), ("replaced", "Changed"), ("moved", "Moved"),
     )  # fmt: skip
+    degraded: str = "The texts are very long or have little in common: some passages are shown as replaced as a whole."
     unchanged: Callable[[int], str] = _unchanged
 
 
@@ -98,10 +100,14 @@ def spans(redline: Redline, context: int) -> list[Span]:
     """Which items to show: the changed ones, `context` items around each, and the headings they stand under."""
     items = redline.items
     shown = [False] * len(items)
+    quiet = redline.changes != ()  # a renumbering is shown by itself only where nothing else changed
     for index, item in enumerate(items):
-        if item.op != SAME or item.renumbered:
+        if (item.op != SAME and not (item.op == CHANGED and not item.reworded)) or (item.renumbered and not quiet):
             for near in range(max(0, index - context), min(len(items), index + context + 1)):
                 shown[near] = True
+    for index, item in enumerate(items):
+        if item.joined and shown[index] != shown[index - 1]:
+            shown[index] = shown[index - 1] = True
     for section in redline.sections:
         if section.level and any(shown[section.start : section.stop]):
             shown[section.start] = True

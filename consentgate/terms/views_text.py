@@ -40,7 +40,7 @@ def to_text(redline: Redline, *, colour: bool, labels: Labels | None = None, con
     labels = labels or Labels()
     if redline.empty:
         return labels.nothing + "\n"
-    lines: list[str] = []
+    lines: list[str] = [labels.degraded, ""] if redline.degraded else []
     for part in spans(redline, context):
         if part.folded:
             line = f"    ··· {labels.unchanged(part.stop - part.start)} ···"
