@@ -84,6 +84,7 @@ class Planner:
         self._unchanged: list[tuple[str, str]] = []
         self._added: list[tuple[Version, Translation]] = []
         self._open: set[str] = set()
+        self._mains: dict[tuple[str, str], Draft] = {}
 
     def plan(self, policies: Iterable[Policy], drafts: Iterable[Draft]) -> Plan:
         """Return what publishing these would do.
@@ -143,6 +144,7 @@ class Planner:
                     f"two texts for {policy.slug} {draft.label} in {draft.language}: "
                     f"{by_language[draft.language].file} and {draft.file}",
                     hint="keep one",
+                    file=draft.file,
                 )
             by_language[draft.language] = draft
         label = drafts[0].label
@@ -151,7 +153,11 @@ class Planner:
             return None
         for other in self._calendar.chain(policy.slug):
             if other.label.casefold() == label.casefold():
-                raise PublishError(f"{policy.slug} has a version {other.label}; {label} would be taken for it")
+                raise PublishError(
+                    f"{policy.slug} has a version {other.label}; {label} would be taken for it",
+                    hint="give it another label",
+                    file=drafts[0].file,
+                )
         main = by_language.get(policy.prevailing)
         if main is None:
             raise DraftError(
@@ -159,6 +165,7 @@ class Planner:
                 file=drafts[0].file,
                 hint=f"add {label}.{policy.prevailing}.md",
             )
+        self._mains[policy.slug, label] = main
         self._agree(main, by_language.values())
         translations = [self._translation(policy, by_language.pop(policy.prevailing))]
         translations += [self._translation(policy, by_language[tag]) for tag in sorted(by_language)]
@@ -170,6 +177,7 @@ class Planner:
                 f"dates out of order: announce {format_instant(announced)}, effective {format_instant(effective)}, "
                 f"enforce {format_instant(enforced)}",
                 file=main.file,
+                line=_line(main, "effective" if announced > effective else "enforce", "announce"),
                 hint="announce ≤ effective ≤ enforce; what is left out means: at publication",
             )
         version = Version(
@@ -188,6 +196,7 @@ class Planner:
                     raise DraftError(
                         f"{name} differs from that in {main.file}, which prevails",
                         file=draft.file,
+                        line=_line(draft, _KEY_OF.get(name, name)),
                         hint="leave it out here",
                     )
 
@@ -239,6 +248,7 @@ class Planner:
                     policy=published.policy,
                     version=published.label,
                     file=draft.file,
+                    line=_line(draft, next((key for key in differing if key != "text"), "")),
                     differing=differing,
                 )
         if not fresh:
@@ -255,8 +265,7 @@ class Planner:
                 raise PublishError(
                     f"{policy.slug} {version.label} would take effect before {before.label}, which is published",
                     hint="give it a later effective date",
-                    policy=policy.slug,
-                    version=version.label,
+                    **self._place(version, "effective"),
                 )
             version = self._settle(version, chain)
             if before:
@@ -277,8 +286,7 @@ class Planner:
             raise PublishError(
                 f"{version.policy} {version.label} does not say its impact, and words changed",
                 hint="write `impact: material` (must be accepted again) or `impact: editorial` into its front matter",
-                policy=version.policy,
-                version=version.label,
+                **self._place(version),
             )
         missing = sorted(set(before.languages) - set(version.languages))
         if missing:
@@ -312,6 +320,16 @@ class Planner:
     def _text(self, text_digest: str) -> str:
         return self._texts[text_digest] if text_digest in self._texts else self._read_text(text_digest)
 
+    def _place(self, version: Version, key: str = "version") -> dict[str, str | int | None]:
+        """Where a version was written, as data of an error about it."""
+        main = self._mains[version.policy, version.label]
+        return {
+            "policy": version.policy,
+            "version": version.label,
+            "file": main.file,
+            "line": _line(main, key, "version"),
+        }
+
     def _check_notice(self, policy: Policy, version: Version, *, historic: bool) -> None:
         days = policy.notice_days
         if not days or version.impact is Impact.EDITORIAL or historic:
@@ -326,10 +344,17 @@ class Planner:
             raise PublishError(
                 message,
                 hint="set a later effective date, or publish with --short-notice if the change may not wait",
-                policy=policy.slug,
-                version=version.label,
+                **self._place(version, "effective"),
             )
         self._findings.append(Finding("short-notice", message + ".", file=f"{policy.slug} {version.label}"))
+
+
+_KEY_OF = {"announced": "announce", "enforced": "enforce"}
+
+
+def _line(draft: Draft, *keys: str) -> int | None:
+    """The line of the first of these keys that stands in the front matter."""
+    return next((draft.lines[key] for key in keys if key in draft.lines), None)
 
 
 def _or(value: Instant | None, other: Instant) -> Instant:

@@ -7,7 +7,7 @@ no anchors, aliases or tags. It is never part of the text people accept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import yaml
@@ -37,6 +37,7 @@ class Draft:
         announced, effective, enforced: as written, ``None`` where left out.
         title, summary: plain text, possibly empty.
         file: name to show in errors.
+        lines: the line each key of the front matter stands on, for errors that are found later.
     """
 
     policy: str
@@ -51,6 +52,7 @@ class Draft:
     title: str = ""
     summary: str = ""
     file: str = "the draft"
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def digest(self) -> str:
@@ -89,8 +91,10 @@ def parse_draft(
         text = canonical_text(body, name="the text")
     except TextError as error:
         line = error.data.get("line")
+        # The message counts lines from where the text begins; the reader's editor counts them from the top.
+        message = error.message.removesuffix(f" in line {line}")
         raise DraftError(
-            error.message, file=file, line=None if line is None else line + first_line - 1, hint=error.hint
+            message, file=file, line=None if line is None else line + first_line - 1, hint=error.hint
         ) from error
     return Draft(
         policy=policy,
@@ -105,6 +109,7 @@ def parse_draft(
         title=_plain(fields, "title", MAX_TITLE_LENGTH, file),
         summary=_plain(fields, "summary", MAX_SUMMARY_LENGTH, file),
         file=file,
+        lines=fields.lines,
     )
 
 
@@ -180,10 +185,11 @@ def _front_matter(head: bytes, file: str) -> _Fields:
                 raise DraftError("anchors and aliases are not allowed in front matter", file=file, line=line)
         node = yaml.compose(source, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "cannot be read"
         raise DraftError(
-            f"the front matter is not YAML: {what}", file=file, line=mark.line + 2 if mark else 1
+            f"the front matter is not YAML: {getattr(error, 'problem', None) or _unreadable(error)}",
+            file=file,
+            line=_yaml_line(error, source),
+            hint="write one `key: value` a line; a value with : or # in it stands in quotation marks",
         ) from error
     if node is None:
         return fields
@@ -192,6 +198,18 @@ def _front_matter(head: bytes, file: str) -> _Fields:
     for key_node, value_node in node.value:
         _take(fields, key_node, value_node, file)
     return fields
+
+
+def _unreadable(error: Exception) -> str:
+    character = getattr(error, "character", None)
+    return f"it has the character U+{character:04X}" if isinstance(character, int) else "cannot be read"
+
+
+def _yaml_line(error: Exception, source: str) -> int:
+    """The line of the file; a character that YAML refuses is reported by its place alone."""
+    mark, place = getattr(error, "problem_mark", None), getattr(error, "position", None)
+    line: int = mark.line if mark else source.count("\n", 0, place) if isinstance(place, int) else -1
+    return min(line, source.count("\n") - 1) + 2
 
 
 def _take(fields: _Fields, key_node: yaml.Node, value_node: yaml.Node, file: str) -> None:
