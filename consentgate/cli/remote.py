@@ -1,0 +1,209 @@
+"""Publish on a running site, over its administrators' API. Standard library only.
+
+Room: cli; called by ``publish --site``. The token goes to the one host that was named and nowhere else: no redirect is
+followed, and nothing is sent unencrypted but to this very machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any, NoReturn
+from urllib import request
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from consentgate.errors import ConfigurationError, ConsentGateError, UnauthenticatedError
+from consentgate.service.folder import Folder
+from consentgate.terms.draft import Draft
+from consentgate.terms.instants import format_instant
+from consentgate.terms.policy import Policy
+
+TOKEN = "CONSENTGATE_TOKEN"  # noqa: S105  (the name of the variable)
+TIMEOUT = 60
+"""Seconds without a byte: a large publication compares many texts before it answers."""
+
+MAX_ANSWER = 5_000_000
+
+_HERE = {"localhost", "127.0.0.1", "::1"}
+
+
+def publish_at(site: str, prefix: str, folder: Folder, *, dry_run: bool, short_notice: bool) -> dict[str, Any]:
+    """Publish a folder on a site.
+
+    Args:
+        site: its address, such as ``https://example.com``.
+        prefix: where the pages of consentgate live on it.
+        folder: as read, and so checked, here.
+        dry_run: only ask what would happen.
+        short_notice: publish although the promised notice is not given.
+
+    Returns:
+        What the site says it did; the keys are those of `consentgate.service.records.publication_record`.
+
+    Raises:
+        ConfigurationError: no address to publish to, or no token.
+        ConsentGateError: the site could not be reached, or refused; its own sentence and hint.
+    """
+    url = endpoint(site, prefix)
+    body = {
+        "drafts": [draft_record(draft) for draft in folder.drafts],
+        "policies": [settings_record(policy) for policy in folder.policies],
+        "dry_run": dry_run,
+        "short_notice": short_notice,
+    }
+    answer = _post(url, json.dumps(body).encode(), _token())
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(key), list) for key in _LISTS):
+        _foreign(url, 200)
+    return answer
+
+
+_LISTS = ("published", "translations", "policies", "unchanged", "findings")
+
+
+def endpoint(site: str, prefix: str) -> str:
+    """The address to post to.
+
+    Raises:
+        ConfigurationError: not the address of a site, or one to which a token may not be sent.
+    """
+    parts = urlsplit(site if "://" in site else f"https://{site}")
+    try:
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
+        raise ConfigurationError(f"not the address of a site: {site}", hint="write https://example.com")
+    if parts.scheme == "http" and host not in _HERE:
+        raise ConfigurationError(
+            f"the token would travel to {host} unencrypted", hint="use https; http is for localhost alone"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{prefix}/api/v1/publish"
+
+
+def draft_record(draft: Draft) -> dict[str, str]:
+    """A draft as the API takes it: what was left out stays left out, so that the site decides it alike."""
+    fields = {
+        "policy": draft.policy,
+        "version": draft.label,
+        "language": draft.language,
+        "impact": draft.impact.value if draft.impact else None,
+        "announce": _when(draft.announced),
+        "effective": _when(draft.effective),
+        "enforce": _when(draft.enforced),
+        "title": draft.title or None,
+        "summary": draft.summary or None,
+        "text": draft.text,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def settings_record(policy: Policy) -> dict[str, Any]:
+    """A policy's settings with the keys of ``policy.toml``, and its slug."""
+    audience = {
+        "kinds": sorted(kind.value for kind in policy.audience.kinds),
+        "tags": sorted(policy.audience.tags),
+        "paths": list(policy.audience.paths),
+    }
+    fields = {
+        "slug": policy.slug,
+        "title": dict(policy.title),
+        "kind": policy.kind.value,
+        "prevailing": policy.prevailing,
+        "notice_days": policy.notice_days,
+        "renew_after": policy.renew_after,
+        "retain_days": policy.retain_days,
+        "retired": _when(policy.retired),
+        "replaced_by": policy.replaced_by,
+        "audience": {key: value for key, value in audience.items() if value},
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _when(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)
+
+
+def _token() -> str:
+    token = os.environ.get(TOKEN, "").strip()
+    if not token:
+        raise ConfigurationError(
+            f"there is no token in {TOKEN}",
+            hint="make one on the site's host with `consentgate token new --role publisher --label ci`",
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError(f"{TOKEN} holds no token", hint="it begins with cgt_ and has no spaces")
+    return token
+
+
+class _NoRedirect(request.HTTPRedirectHandler):
+    """Refuses to go elsewhere: the token was meant for the host that was named."""
+
+    def redirect_request(  # its shape is that of the standard library
+        self, req: request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Raise instead."""
+        del fp, msg, headers
+        raise ConsentGateError(
+            f"{req.full_url} answered {code} and points to {newurl}", hint="name that site with --site"
+        )
+
+
+def _post(url: str, body: bytes, token: str) -> Any:
+    sent = request.Request(  # noqa: S310  (`endpoint` lets through http and https only)
+        url,
+        body,
+        {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json, application/problem+json",
+            "User-Agent": "consentgate",
+        },
+        method="POST",
+    )
+    try:
+        with request.build_opener(_NoRedirect).open(sent, timeout=TIMEOUT) as response:
+            return json.loads(response.read(MAX_ANSWER))
+    except HTTPError as error:
+        _refused(url, error.code, error.read(MAX_ANSWER))
+    except (OSError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise ConsentGateError(
+            f"{url} cannot be reached: {reason}", hint="nothing is known to be published; it is safe to try again"
+        ) from error
+    except ValueError:
+        _foreign(url, 200)
+
+
+def _refused(url: str, status: int, body: bytes) -> NoReturn:
+    """Raise what the site said: its problem document says it as the same error would here."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        _foreign(url, status)
+    if not isinstance(problem, Mapping) or "title" not in problem:
+        _foreign(url, status)
+    message = str(problem.get("detail") or problem["title"])
+    host, hint = urlsplit(url).netloc, str(problem.get("hint", ""))
+    if status == 401:
+        raise UnauthenticatedError(f"{host} refused: {message}", hint=hint or f"is the token in {TOKEN} the right one?")
+    rest = {key: value for key, value in problem.items() if key in ("errors", "policy", "version", "differing")}
+    raise ConsentGateError(f"{host} refused: {message}{_fields(problem.get('errors'))}", hint=hint, **rest)
+
+
+def _fields(errors: object) -> str:
+    """What a body that the site did not take was refused for."""
+    if not isinstance(errors, list):
+        return ""
+    said = [f"{one.get('field')}: {one.get('message')}" for one in errors[:5] if isinstance(one, Mapping)]
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _foreign(url: str, status: int) -> NoReturn:
+    here = "is the address right? Where its pages do not live under /terms, say so with prefix in consentgate.toml"
+    raise ConsentGateError(
+        f"{url} answered {status}, but not as consentgate does",
+        hint="the log of the site says why" if status >= 500 else here,
+    )
