@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from collections.abc import Mapping
 from importlib import resources
 from importlib.abc import Traversable
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
+from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
@@ -24,6 +26,8 @@ from consentgate.errors import ConfigurationError
 from consentgate.terms.languages import look_up
 
 SOURCE_LANGUAGE = "en"
+
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w*\}")
 
 
 class Catalogues:
@@ -82,10 +86,25 @@ def _compile(source: bytes | None, tag: str) -> gettext.GNUTranslations | None:
         catalogue = read_po(io.BytesIO(source), locale=tag.replace("-", "_"), abort_invalid=True)
     except (PoFileError, ValueError) as error:
         raise ConfigurationError(f"locales/{tag}.po cannot be read: {error}", hint="check it with msgfmt -c") from error
+    for message in catalogue:
+        _check_placeholders(message, tag)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def _check_placeholders(message: Message, tag: str) -> None:
+    """A sentence that cannot be filled in would break a page when somebody opens it; it stops the start instead."""
+    known = message.id if isinstance(message.id, str) else " ".join(message.id)
+    strings = [message.string] if isinstance(message.string, str) else message.string
+    for string in strings if message.id else ():
+        foreign = set(_PLACEHOLDER.findall(string)) - set(_PLACEHOLDER.findall(known))
+        if foreign or "%" in _PLACEHOLDER.sub("", string):
+            raise ConfigurationError(
+                f"locales/{tag}.po: {string[:60]!r} has a placeholder that {known[:60]!r} does not have",
+                hint="keep what stands in %(…)s and {…} as it is",
+            )
 
 
 def _po_files(folder: Traversable | Path) -> Mapping[str, Traversable | Path]:

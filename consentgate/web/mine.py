@@ -18,7 +18,7 @@ from consentgate.terms.instants import format_instant
 from consentgate.terms.policy import Act, Kind, Version
 from consentgate.terms.subject import Subject
 from consentgate.web.notices import declined_page
-from consentgate.web.present import Choice, Notice, _, address, language_choices
+from consentgate.web.present import Choice, Notice, _, address, language_choices, n_
 from consentgate.web.render import Words, localised_moment
 from consentgate.web.texts import repr_digest
 from consentgate.web.visit import House, Visit
@@ -79,7 +79,7 @@ class Mine:
                 self.house.renderer.catalogues.languages, visit.words.language, f"{visit.base}/mine?language={{}}"
             ),
             pending=visit.words.count(
-                _("%(num)s text needs your decision"), _("%(num)s texts need your decision"), blocking
+                n_("%(num)s text needs your decision", "%(num)s texts need your decision"), blocking
             )
             if blocking
             else "",

@@ -85,13 +85,10 @@ def settled_page(visit: Visit, target: str, *, lost: bool = False) -> MessagePag
 def declined_page(visit: Visit, open_paths: tuple[str, ...], *, left: bool) -> MessagePage:
     """What declining means, and what stays open."""
     say = visit.words.say
-    recorded = (
-        _("You left without deciding. Nothing was recorded.") if left else _("You declined, and that is recorded.")
-    )
     return MessagePage(
-        heading=say(_("You can leave it at that")),
+        heading=say(_("You have not decided")) if left else say(_("You declined")),
         paragraphs=[
-            say(recorded),
+            say(_("Nothing has been recorded.")) if left else say(_("Your decision is recorded.")),
             say(
                 _(
                     "The parts of our website that need your agreement stay closed to you until you decide otherwise. "

@@ -33,6 +33,11 @@ def _(message: str) -> str:
     return message
 
 
+def n_(one: str, many: str) -> tuple[str, str]:
+    """Mark a counted message, in English singular and plural, for extraction where it is translated later."""
+    return one, many
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One link or button of a row of which one is chosen.
@@ -168,18 +173,18 @@ def stats_line(redline: Redline, words: Words) -> str:
         return words.say(_("The two texts read the same."))
     parts = []
     if counts.changes:
-        changes = words.count(_("%(num)s change"), _("%(num)s changes"), counts.changes)
-        within = words.count(_("in %(num)s section"), _("in %(num)s sections"), counts.sections)
+        changes = words.count(n_("%(num)s change", "%(num)s changes"), counts.changes)
+        within = words.count(n_("in %(num)s section", "in %(num)s sections"), counts.sections)
         parts.append(words.say(_("%(changes)s %(in_sections)s"), changes=changes, in_sections=within))
-    for number, one, many in (
-        (counts.words_added, _("%(num)s word added"), _("%(num)s words added")),
-        (counts.words_removed, _("%(num)s word removed"), _("%(num)s words removed")),
-        (counts.moved, _("%(num)s passage moved"), _("%(num)s passages moved")),
-        (counts.renumbered, _("%(num)s passage renumbered"), _("%(num)s passages renumbered")),
-        (counts.links, _("%(num)s link changed"), _("%(num)s links changed")),
+    for number, message in (
+        (counts.words_added, n_("%(num)s word added", "%(num)s words added")),
+        (counts.words_removed, n_("%(num)s word removed", "%(num)s words removed")),
+        (counts.moved, n_("%(num)s passage moved", "%(num)s passages moved")),
+        (counts.renumbered, n_("%(num)s passage renumbered", "%(num)s passages renumbered")),
+        (counts.links, n_("%(num)s link changed", "%(num)s links changed")),
     ):
         if number:
-            parts.append(words.count(one, many, number))
+            parts.append(words.count(message, number))
     return format_list(parts, style="unit", locale=Locale.parse(words.language, sep="-"))
 
 

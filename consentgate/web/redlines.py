@@ -14,7 +14,7 @@ from markupsafe import Markup
 from consentgate.terms import views
 from consentgate.terms.markdown import ID_PREFIX, render
 from consentgate.terms.redline import Redline
-from consentgate.web.present import View, _
+from consentgate.web.present import View, _, n_
 from consentgate.web.render import Words
 
 # All words of a redline are escaped, so what looks like a tag or an attribute here is one of the view's own.
@@ -60,7 +60,7 @@ def labels(words: Words) -> views.Labels:
         beginning=words.say(_("Beginning of the text")),
         nothing=words.say(_("The two texts read the same.")),
         kinds=tuple(_kinds(words).items()),
-        unchanged=lambda count: words.count(_("%(num)s unchanged paragraph"), _("%(num)s unchanged paragraphs"), count),
+        unchanged=lambda count: words.count(n_("%(num)s unchanged paragraph", "%(num)s unchanged paragraphs"), count),
     )
 
 

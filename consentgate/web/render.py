@@ -42,9 +42,9 @@ class Words:
         """Translate a message and fill in its ``%(names)s``."""
         return self.gettext(message) % values if values else self.gettext(message)
 
-    def count(self, one: str, many: str, number: int, **values: object) -> str:
+    def count(self, message: tuple[str, str], number: int, **values: object) -> str:
         """Translate a counted message; ``%(num)s`` is the localised number."""
-        return self.ngettext(one, many, number) % {"num": localised_number(number, self.language), **values}
+        return self.ngettext(*message, number) % {"num": localised_number(number, self.language), **values}
 
 
 class Renderer:
@@ -94,6 +94,7 @@ class Renderer:
             dir=direction(language),
             static_name=self.assets.public,
             static_text=self.assets.read,
+            site_style=self.assets.site_style,
             direction=direction,
         )
         environment.filters.update(
@@ -102,6 +103,7 @@ class Renderer:
             rfc3339=format_instant,
             number=lambda number: localised_number(number, language),
             autonym=autonym,
+            path_words=path_words,
         )
         return environment
 
@@ -136,6 +138,12 @@ def autonym(tag: str) -> str:
     locale = Locale.parse(tag, sep="-")
     name = locale.get_display_name(locale)
     return name[:1].upper() + name[1:] if name else tag
+
+
+def path_words(path: str) -> str:
+    """A host's path as words: ``/account/sign-out`` becomes ``Account: sign out``."""
+    words = ": ".join(part.replace("-", " ").replace("_", " ") for part in path.strip("/").split("/"))
+    return words[:1].upper() + words[1:]
 
 
 def _locale(language: str) -> Locale:

@@ -1,7 +1,8 @@
-"""Our two static files, named by their content so that browsers may keep them for ever.
+"""Static files, ours and the host's, named by their content so that browsers may keep them for ever.
 
 Room: web. ``/terms/static/consentgate.<twelve hex digits>.css``: a new release has a new name, so nobody sees an old
-style beside a new page. A host's override folder may replace a file by one of the same name under ``static/``.
+style beside a new page. What lies in ``static/`` of a host's override folder is served too: ``site.css`` is linked after
+our own style, anything else under its plain name as well, so that a style sheet can refer to it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from starlette.responses import Response
 from consentgate.terms.canonical import digest
 
 FOREVER = "public, max-age=31536000, immutable"
+
+SITE_STYLE = "site.css"
+"""The host's own style sheet."""
 
 _NAMES = ("consentgate.css", "consentgate.js")
 
@@ -55,19 +59,25 @@ class Assets:
         """The public name of a file, for templates."""
         return self._by_name[name].public
 
+    @property
+    def site_style(self) -> str:
+        """Public name of the host's own style sheet, or empty."""
+        return self.public(SITE_STYLE) if SITE_STYLE in self._by_name else ""
+
     def read(self, name: str) -> str:
         """A file's text, for the page that must stand alone when it is saved."""
         return self._by_name[name].content.decode()
 
     async def serve(self, request: Request) -> Response:
         """Answer ``GET /terms/static/{file}``."""
-        asset = self._by_public.get(request.path_params["file"])
+        name = request.path_params["file"]
+        asset = self._by_public.get(name) or self._by_name.get(name)
         if asset is None:
             return Response(
                 "Not found", status_code=404, media_type="text/plain", headers={"Cache-Control": "no-store"}
             )
         headers = {
-            "Cache-Control": FOREVER,
+            "Cache-Control": FOREVER if name == asset.public else "no-cache",
             "X-Content-Type-Options": "nosniff",
             "Cross-Origin-Resource-Policy": "same-origin",
         }

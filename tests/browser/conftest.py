@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,10 +50,9 @@ class LiveSite(Site):
         self._socket.close()
 
     def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call one of the coroutines of the terms; they do not mind which loop runs them."""
-        import asyncio
-
-        return asyncio.run(functools.partial(function, *args, **kwargs)())
+        """Call one of the coroutines of the terms, in a thread: Playwright keeps a loop of its own running in ours."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(function(*args, **kwargs))).result()
 
 
 @pytest.fixture(name="live", scope="module")

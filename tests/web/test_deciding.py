@@ -117,7 +117,7 @@ def test_declining_is_recorded_and_explained(site: Site) -> None:
     gone = browser.post("/terms/review", data=hidden_fields(_review(browser).text) | {"do": "decline"})
     assert (gone.status_code, gone.headers["location"]) == (303, "/terms/declined")
     assert [entry.decision for entry in site.run(site.terms.decisions, _subject("ann"))] == ["decline"]
-    assert "You declined, and that is recorded." in browser.get("/terms/declined").text
+    assert "<h1>You declined</h1>" in browser.get("/terms/declined").text
     page = _review(browser).text
     assert "You can read it again here and change your decision." in page
 
@@ -350,7 +350,7 @@ def test_a_notice_is_acknowledged_not_agreed_to(site: Site) -> None:
     assert lint(page.text) == []
     left = browser.post("/terms/review", data=hidden_fields(page.text) | {"do": "leave"})
     assert left.headers["location"] == "/terms/declined?left=1"
-    assert "Nothing was recorded." in browser.get(left.headers["location"]).text
+    assert "Nothing has been recorded." in browser.get(left.headers["location"]).text
     _accept(browser, page, assent="privacy")
     assert [entry.decision for entry in site.run(site.terms.decisions, _subject("ann"))] == ["acknowledge"]
 
