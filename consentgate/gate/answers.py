@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consentgate.errors import PROBLEM_BASE, StoreUnavailableError
+from consentgate.gate.fields import Fields
 from consentgate.gate.hooks import Scope, Send
 from consentgate.gate.options import GateState
 from consentgate.gate.paths import mounted_path
 from consentgate.gate.returning import request_target, seal_return
 from consentgate.gate.verdict import Item, Verdict
-from consentgate.gate.wants import Fields, is_navigation
+from consentgate.gate.wants import is_navigation
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.instants import format_instant
 from consentgate.terms.policy import Kind, Version

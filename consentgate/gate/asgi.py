@@ -34,7 +34,7 @@ def build_gate(app: ASGIApp, *, state: GateState, hooks: Hooks, options: GateOpt
     """
     options = options or GateOptions()
     guard = Guard(app, state, hooks, options)
-    app, careful, admits = guard.app, guard.__call__, guard.recogniser.admits
+    app, careful, admits = guard.app, guard.route, guard.recogniser.admits
     hot, needles = guard.watch.hot, guard.recogniser.needles
     cell, clock, prefix, who = state.generation.cell, options.clock, options.prefix, options.subject
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consentgate.gate.epoch import Epoch
+from consentgate.gate.fields import Fields
 from consentgate.gate.hooks import Accepted, Hooks, Passage, Scope
 from consentgate.gate.passes import Pass
 from consentgate.gate.recognising import Found
 from consentgate.gate.verdict import Outcome, Verdict
-from consentgate.gate.wants import Fields, is_navigation
+from consentgate.gate.wants import is_navigation
 from consentgate.terms.instants import SECOND, Instant
 from consentgate.terms.subject import Subject, SubjectKind
 

@@ -6,8 +6,6 @@ costs fifty times as much and fails on what other people's scripts put into cook
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 SECURE_NAME = "__Host-consentgate"
 """On https. The prefix makes browsers refuse it from a sibling domain, from plain http, and for a narrower path."""
 
@@ -26,25 +24,16 @@ def cookie_name(*, secure: bool) -> str:
     return SECURE_NAME if secure else PLAIN_NAME
 
 
-def read_cookies(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+def read_cookies(cookies: bytes, name: bytes) -> list[bytes]:
     """The values of every cookie of a name, in the order they came, at most `MAX_CANDIDATES`.
 
-    HTTP/2 may split the header (RFC 9113 §8.2.3), so all of them are read. Names are compared byte by byte; optional
-    white space around a pair and one pair of double quotes around a value are taken off (RFC 6265 §4.1.1).
+    Names are compared byte by byte; white space around a pair and one pair of double quotes around a value are taken
+    off (RFC 6265 §4.1.1).
 
     Args:
-        headers: as in an ASGI scope, names in lower case.
+        cookies: the value of the ``Cookie`` field.
         name: of the cookie.
     """
-    found: list[bytes] = []
-    for header, value in headers:
-        if header == b"cookie" and name in value:
-            found += cookie_values(value, name)
-    return found[:MAX_CANDIDATES]
-
-
-def cookie_values(cookies: bytes, name: bytes) -> list[bytes]:
-    """The values of every cookie of a name in one ``Cookie`` field."""
     before, _, after = cookies.partition(name)
     if name not in after and after[:1] == b"=" and (not before or before[-2:] == b"; "):
         # What browsers send: one cookie of this name, written in the usual way.

@@ -65,7 +65,7 @@ class Epoch:
         self.asked: Memo[str, Accepted] = Memo(memo_size)
         self.linked: Memo[tuple[str, str], str] = Memo(memo_size)
         # Where to send whom: sealing an address costs more than the rest of a 303, and many want the same page.
-        self.locations: Memo[tuple[str, bytes, bytes], bytes] = Memo(_MOST_LOCATIONS)
+        self.locations: Memo[tuple[object, ...], bytes] = Memo(_MOST_LOCATIONS)
 
     def is_revoked(self, proof: Pass) -> bool:
         """Whether something was withdrawn or erased since a pass was issued, by clocks that may disagree a little.

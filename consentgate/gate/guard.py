@@ -7,24 +7,30 @@ stopped asks again each time, because its subject may have accepted a moment ago
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from consentgate.gate.answers import Addresses
-from consentgate.gate.asking import Asking, keeps_cookies, make_look
+from consentgate.gate.asking import Asking, Look, make_look
 from consentgate.gate.cookies import set_pass
 from consentgate.gate.crawlers import Crawlers
 from consentgate.gate.epoch import Epoch, Watch
+from consentgate.gate.fields import Fields, fields_of
 from consentgate.gate.hooks import ASGIApp, Hooks, Passage, Receive, Scope, Send, tell
 from consentgate.gate.options import GateOptions, GateState
+from consentgate.gate.passes import Pass
 from consentgate.gate.paths import is_under, local_path
-from consentgate.gate.recognising import Found, Recogniser, as_subject
+from consentgate.gate.recognising import COMMON_NAME, NOTHING_FOUND, Recogniser, as_subject
 from consentgate.gate.sending import gives_pass, with_notices
 from consentgate.gate.stopping import Stops
 from consentgate.gate.verdict import Outcome
-from consentgate.gate.wants import Fields
 from consentgate.terms.policy import under
 
 logger = logging.getLogger("consentgate")
+
+_READING = ("GET", "HEAD")
+# Looking a member up in its class costs as much as a look into a dictionary, four times over.
+_REVIEW, _REMIND = Outcome.REVIEW, Outcome.REMIND
 
 
 class Guard:
@@ -48,85 +54,95 @@ class Guard:
         self._static = options.prefix + "/static"
         self._free = (*options.exempt, *options.open_paths)
         self._clock = options.clock
+        self._cell = state.generation.cell
         self._crawlers = Crawlers()
+        self._ignores_visitors = options.anonymous == "pass"
+        self._lenient = options.anonymous == "remind" or options.crawlers == "pass"
         self._said_open = False
         self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
         self._asking = Asking(hooks)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+    def route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer a request, or hand it on. No coroutine itself: it hands on the one that answers."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
             app = self._options.lifespan if kind == "lifespan" and self._options.lifespan else self.app
-            await app(scope, receive, send)
-            return
-        path = local_path(scope)
+            return app(scope, receive, send)
+        path = local_path(scope) if scope.get("root_path") else scope["path"]
         if self._prefix in path and under(path, self._prefix):
-            await self._own(scope, receive, send, path)
-        elif (self._free and is_under(path, self._free)) or (scope.get("method") == "OPTIONS" and _is_preflight(scope)):
-            await self.app(scope, receive, send)
-        else:
-            await self._gated(scope, receive, send, path)
+            return self._own(scope, receive, send, path)
+        if (self._free and is_under(path, self._free)) or (scope.get("method") == "OPTIONS" and _is_preflight(scope)):
+            return self.app(scope, receive, send)
+        now, epoch = self._clock(), self.watch.epoch
+        if now >= epoch.deadline or self._cell[0] != epoch.generation:
+            return self._renewed(scope, receive, send, path, now)
+        return self._gated(scope, receive, send, path, now, epoch)
 
-    async def _gated(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        now = self._clock()
-        try:
-            epoch = await self._renewed(now) if self.watch.stale(now) else self.watch.epoch
-            gates = epoch.snapshot.gates
-            said = self._who(scope) if gates and self._who is not None else None
-            subject = as_subject(said)
-        except Exception as error:  # noqa: BLE001 - the host's callable and the store may raise anything
-            await self._failed(scope, receive, send, error)
-            return
-        if not gates:
+    def _gated(
+        self, scope: Scope, receive: Receive, send: Send, path: str, now: float, epoch: Epoch
+    ) -> Awaitable[None]:  # fmt: skip
+        if not epoch.snapshot.gates:
             self._say_open()
-            await self.app(scope, receive, send)
-            return
-        if subject is None and self._options.anonymous == "pass":
-            await self.app(scope, receive, send)
-            return
-        fields = dict(scope["headers"])
-        found = self.recogniser.find(epoch, scope, fields, subject, said)
-        if found.opens:
-            await self.app(scope, receive, send)
-            return
-        if subject is None and found.proof is None:
-            passage, reseal = epoch.snapshot.stranger(path), None
-        else:
-            look = make_look(scope, path, fields, subject, now, found)
+            return self.app(scope, receive, send)
+        said = subject = None
+        if self._who is not None:
             try:
-                verdict = await self._asking.judge(look, epoch)
-            except Exception as error:  # noqa: BLE001 - the store may raise anything
+                said = self._who(scope)
+                subject = as_subject(said)
+            except Exception as error:  # noqa: BLE001 - it is the host's, and may raise anything
+                return self._failed(scope, receive, send, error)
+        if subject is None and self._ignores_visitors:
+            return self.app(scope, receive, send)
+        fields = fields_of(scope["headers"])
+        cookies = fields.get(b"cookie", b"")
+        if COMMON_NAME not in cookies:
+            found = NOTHING_FOUND
+        else:
+            found = self.recogniser.find(epoch, cookies, self.recogniser.name(scope), subject, said)
+            if found.opens:
+                return self.app(scope, receive, send)
+        if subject is None and found.proof is None:
+            passage = epoch.snapshot.stranger or epoch.snapshot.stranger_on(path)
+            if passage.verdict.outcome is _REVIEW and not (self._lenient and self._lets_through(scope, fields, None)):
+                return self._stops.stop(scope, receive, send, passage, path, fields, epoch)
+        return self._judged(scope, receive, send, make_look(scope, path, fields, subject, now, found), epoch)
+
+    async def _renewed(self, scope: Scope, receive: Receive, send: Send, path: str, now: float) -> None:
+        epoch = self.watch.epoch
+        try:
+            epoch = await self.watch.renew(now)
+        except Exception as error:
+            if self._options.fail == "closed" or epoch.generation < 0:
                 await self._failed(scope, receive, send, error)
                 return
-            passage, reseal = look.passage(verdict), look.reseal
-        if subject is None and passage.verdict.outcome is not Outcome.PASS and self._lets_through(scope, fields, found):
-            passage = replace(passage, verdict=replace(passage.verdict, outcome=Outcome.REMIND))
-            tell(scope, passage)
-            await self.app(scope, receive, send)
+            logger.exception("the published terms could not be loaded; going on with the ones known before")
+        await self._gated(scope, receive, send, path, now, epoch)
+
+    async def _judged(self, scope: Scope, receive: Receive, send: Send, look: Look, epoch: Epoch) -> None:
+        try:
+            verdict = await self._asking.judge(look, epoch)
+        except Exception as error:  # noqa: BLE001 - the store may raise anything
+            await self._failed(scope, receive, send, error)
             return
-        await self._answer(scope, receive, send, passage, reseal, path, fields, epoch)
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send,
-        passage: Passage, reseal: str | None, path: str, fields: Fields, epoch: Epoch,
-    ) -> None:  # fmt: skip
-        outcome = passage.verdict.outcome
-        if outcome is Outcome.REVIEW:
-            await self._stops(scope, receive, send, passage=passage, path=path, fields=fields, epoch=epoch)
-        elif outcome is Outcome.REMIND and keeps_cookies(scope, fields) and scope["method"] in ("GET", "HEAD"):
+        if look.subject is None and self._lets_through(scope, look.fields, look.proof):
+            if verdict.outcome is _REVIEW:
+                verdict = replace(verdict, outcome=_REMIND)
+        elif verdict.outcome is _REVIEW:
+            await self._stops.stop(scope, receive, send, look.passage(verdict), look.path, look.fields, epoch)
+            return
+        elif verdict.outcome is _REMIND and look.browser and scope["method"] in _READING:
             await self._stops.page(scope, send, epoch)
-        else:
-            tell(scope, passage)
-            if reseal is not None:
-                send = gives_pass(send, set_pass(reseal, secure=self.recogniser.is_secure(scope)))
-            await self.app(scope, receive, send)
+            return
+        tell(scope, look.passage(verdict))
+        if look.reseal is not None:
+            send = gives_pass(send, set_pass(look.reseal, secure=self.recogniser.is_secure(scope)))
+        await self.app(scope, receive, send)
 
-    def _lets_through(self, scope: Scope, fields: Fields, found: Found) -> bool:
-        """Whether a visitor who would be stopped goes on all the same."""
+    def _lets_through(self, scope: Scope, fields: Fields, proof: Pass | None) -> bool:
+        """Whether a visitor goes on even if the verdict is to stop."""
         if self._options.anonymous == "remind":
             return True
-        if self._options.crawlers == "gate" or found.proof is not None or scope.get("method") not in ("GET", "HEAD"):
+        if self._options.crawlers == "gate" or proof is not None or scope.get("method") not in _READING:
             return False
         return fields.get(b"user-agent", b"") in self._crawlers
 
@@ -137,8 +153,9 @@ class Guard:
             try:
                 epoch = await self.watch.renew(now) if self.watch.stale(now) else self.watch.epoch
                 said = None if self._who is None else self._who(scope)
-                subject, fields = as_subject(said), dict(scope["headers"])
-                found = self.recogniser.find(epoch, scope, fields, subject, said, opens=False)
+                subject, fields = as_subject(said), fields_of(scope["headers"])
+                cookies, name = fields.get(b"cookie", b""), self.recogniser.name(scope)
+                found = self.recogniser.find(epoch, cookies, name, subject, said, False)  # noqa: FBT003
                 look = make_look(scope, path, fields, subject, now, found)
                 if scope.get("method") == "GET":
                     await self._asking.introduce(look, epoch)
@@ -150,16 +167,6 @@ class Guard:
                 logger.exception("a request for our own pages could not be told apart")
                 tell(scope, Passage(failed=True))
         await self._hooks.pages(scope, receive, send)
-
-    async def _renewed(self, now: float) -> Epoch:
-        try:
-            return await self.watch.renew(now)
-        except Exception:
-            epoch = self.watch.epoch
-            if self._options.fail == "open" and epoch.generation >= 0:
-                logger.exception("the published terms could not be loaded; going on with the ones known before")
-                return epoch
-            raise
 
     async def _failed(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         """The gate cannot tell: go on or answer 503, as the options say."""

@@ -20,7 +20,7 @@ def local_path(scope: MutableMapping[str, Any]) -> str:
     ASGI 3 (2023) has the path begin with ``root_path``; some servers still leave it out. Both are understood.
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str | None = scope.get("root_path")
     if root and path.startswith(root):
         rest = path[len(root) :]
         if not rest or rest[0] == "/":

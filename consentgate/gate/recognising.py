@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consentgate.errors import ConfigurationError
-from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, cookie_values, read_cookies
+from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, read_cookies
 from consentgate.gate.epoch import Epoch, Watch
 from consentgate.gate.hooks import Scope
 from consentgate.gate.passes import Pass
 from consentgate.gate.verdict import Outcome
-from consentgate.gate.wants import Fields
 from consentgate.terms.subject import Subject
 
 _UNSEEN = object()
+_PASS = Outcome.PASS
+_SECURE, _PLAIN = SECURE_NAME.encode(), PLAIN_NAME.encode()
 _SECURE_SCHEMES = ("https", "wss")
 
 
@@ -37,6 +38,9 @@ class Found:
     visitor: Pass | None = None
 
 
+COMMON_NAME = PLAIN_NAME.encode()
+"""Stands in every cookie header that has a pass in it, whatever the scheme."""
+
 NOTHING_FOUND = Found()
 """The one shared value for a request without any pass."""
 
@@ -49,24 +53,23 @@ class Recogniser:
         secure: whether the https cookie is meant; ``None`` goes by the scheme.
     """
 
-    __slots__ = ("_secure", "_watch", "needles")
+    __slots__ = ("_secure", "_starts", "_watch", "needles")
 
     def __init__(self, watch: Watch, secure: bool | None) -> None:
         self._watch = watch
         self._secure = secure
+        self._starts = {scheme: self.name({"scheme": scheme}) + b"=" for scheme in ("http", "https", "ws", "wss")}
         # What the quick look searches for, by scheme: the pass behind another cookie. The separator is part of it,
         # for else a cookie with a longer name, planted from a sibling domain, could stand in for ours.
-        self.needles = {
-            scheme: b"; " + self._name(scheme) + b"=" for scheme in ("http", "https", "ws", "wss")
-        }  # fmt: skip
+        self.needles = {scheme: b"; " + start for scheme, start in self._starts.items()}
+
+    def name(self, scope: Scope) -> bytes:
+        """The name of the pass cookie that is meant."""
+        return _SECURE if self.is_secure(scope) else _PLAIN
 
     def is_secure(self, scope: Scope) -> bool:
         """Whether the https cookie is meant."""
         return scope.get("scheme") in _SECURE_SCHEMES if self._secure is None else self._secure
-
-    def _name(self, scheme: str) -> bytes:
-        secure = scheme in _SECURE_SCHEMES if self._secure is None else self._secure
-        return (SECURE_NAME if secure else PLAIN_NAME).encode()
 
     def admits(self, scope: Scope, cookies: bytes, token: bytes, said: Subject | str | None) -> bool:
         """The second half of the quick look: a pass that stands first in its header, or is seen for the first time.
@@ -80,12 +83,12 @@ class Recogniser:
         Raises:
             Exception: ``said`` is nobody; the careful look will find out again.
         """
-        epoch = self._watch.epoch
         if not token:
-            start = self.needles[scope["scheme"]][2:]
+            start = self._starts[scope["scheme"]]
             if not cookies.startswith(start):
                 return False
             token = cookies[len(start) :].partition(b";")[0]
+        epoch = self._watch.epoch
         if epoch.passes.get(token, _UNSEEN) == said:
             self._watch.warm(epoch)
             return True
@@ -93,30 +96,26 @@ class Recogniser:
         return proof is not None and self._admit(epoch, token, proof, said, as_subject(said))
 
     def find(
-        self, epoch: Epoch, scope: Scope, fields: Fields, subject: Subject | None, said: Subject | str | None, *,
+        self,
+        epoch: Epoch,
+        cookies: bytes,
+        name: bytes,
+        subject: Subject | None,
+        said: Subject | str | None,
         opens: bool = True,
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """The passes among the cookies; what no key opens is as if it were not there.
 
         Args:
             epoch: the one the request is judged in.
-            scope: of the request.
-            fields: its header fields.
+            cookies: the request's, in one field.
+            name: of the pass cookie.
             subject: who is signed in, or ``None``.
             said: what ``subject=`` returned.
             opens: whether to stop at a pass that is good on every path.
         """
-        headers = scope["headers"]
-        name = (SECURE_NAME if self.is_secure(scope) else PLAIN_NAME).encode()
-        if len(fields) == len(headers):  # no field came twice, so what the mapping holds is all there is
-            cookies = fields.get(b"cookie", b"")
-            tokens = cookie_values(cookies, name) if name in cookies else []
-        else:
-            tokens = read_cookies(headers, name)
-        if not tokens:
-            return NOTHING_FOUND
         found = Found()
-        for token in tokens:
+        for token in read_cookies(cookies, name):
             proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
             if proof is None:
                 continue
@@ -148,7 +147,7 @@ class Recogniser:
             if not epoch.sealer.belongs_to(proof, subject):
                 return False
             verdict = epoch.snapshot.everywhere(proof.serials, subject.kind, subject.tags)
-        if verdict.outcome is not Outcome.PASS or epoch.is_revoked(proof) or not epoch.sealer.is_newest(token):
+        if verdict.outcome is not _PASS or epoch.is_revoked(proof) or not epoch.sealer.is_newest(token):
             return False
         epoch.passes.put(token, said)
         self._watch.warm(epoch)

@@ -24,7 +24,7 @@ class Snapshot:
         now: instant.
     """
 
-    __slots__ = ("_by_path", "_stranger", "_visitors", "calendar", "gates", "moment")
+    __slots__ = ("_by_path", "_visitors", "calendar", "gates", "moment", "stranger")
 
     def __init__(self, calendar: Calendar, now: Instant) -> None:
         self.calendar = calendar
@@ -33,7 +33,8 @@ class Snapshot:
         self.gates = bool(gating)
         self._by_path = any(policy.audience.paths for policy in gating)
         self._visitors: dict[tuple[int, ...], Verdict] = {}
-        self._stranger = Passage(None, self.everywhere((), SubjectKind.VISITOR))
+        # The passage of who brings nothing, neither a user nor a pass; ``None`` where it depends on the path.
+        self.stranger = None if self._by_path else Passage(None, self.everywhere((), SubjectKind.VISITOR))
 
     def until(self) -> float:
         """Seconds since 1970 at which it stops being true."""
@@ -52,11 +53,9 @@ class Snapshot:
             verdict = self._visitors[serials] = self.everywhere(serials, SubjectKind.VISITOR)
         return verdict
 
-    def stranger(self, path: str) -> Passage:
-        """The passage of who brings nothing: neither a user nor a pass."""
-        if self._by_path:
-            return Passage(None, self.verdict(_NOTHING, kind=SubjectKind.VISITOR, path=path))
-        return self._stranger
+    def stranger_on(self, path: str) -> Passage:
+        """The passage of who brings nothing, on one path."""
+        return Passage(None, self.verdict(_NOTHING, kind=SubjectKind.VISITOR, path=path))
 
     def verdict(
         self,

@@ -6,17 +6,20 @@ Room: gate. `wants` says which answer, `answers` writes it, the pages write the 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from consentgate.gate import answers
 from consentgate.gate.epoch import Epoch
+from consentgate.gate.fields import Fields
 from consentgate.gate.hooks import Hooks, KeptForm, Passage, Receive, Scope, Send, tell
 from consentgate.gate.snapshot import Snapshot
 from consentgate.gate.verdict import Verdict
-from consentgate.gate.wants import MAX_FORM_BYTES, Fields, Want, htmx_return, want
+from consentgate.gate.wants import MAX_FORM_BYTES, Want, htmx_return, want
 
 logger = logging.getLogger("consentgate")
 
+_PAGE, _PROBLEM = Want.PAGE, Want.PROBLEM
 _MAX_LOGGED = 200
 _MAX_REMEMBERED = 512
 
@@ -35,32 +38,42 @@ class Stops:
         self._hooks = hooks
         self._addresses = addresses
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, *,
-        passage: Passage, path: str, fields: Fields, epoch: Epoch,
-    ) -> None:  # fmt: skip
-        """Answer a request that may not go on."""
-        verdict = passage.verdict
-        wanted = Want.PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
-        if logger.isEnabledFor(logging.INFO):
-            _log(scope, path, verdict, wanted)
-        if wanted is Want.PAGE:
-            await self.page(scope, send, epoch)
-        elif wanted is Want.FORM or wanted is Want.LOST_FORM:
-            tell(scope, passage)
-            await self._form(scope, receive, send, verdict, path, fields, keep=wanted is Want.FORM)
-        else:
-            await self._problem(scope, send, verdict, fields, epoch.snapshot, htmx=wanted is Want.HTMX)
+    def stop(
+        self, scope: Scope, receive: Receive, send: Send, passage: Passage, path: str, fields: Fields, epoch: Epoch
+    ) -> Awaitable[None]:
+        """Answer a request that may not go on. (No coroutine itself: it hands on the one that answers.)
 
-    async def page(self, scope: Scope, send: Send, epoch: Epoch) -> None:
+        Args:
+            scope: of the request.
+            receive: as in ASGI.
+            send: as in ASGI.
+            passage: with the verdict.
+            path: without the mount point.
+            fields: the request's header fields.
+            epoch: the one it was judged in.
+        """
+        wanted = _PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
+        if logger.isEnabledFor(logging.INFO):
+            _log(scope, path, passage.verdict, wanted)
+        if wanted is _PAGE:
+            return answers.see_other(send, self._to_review(scope, epoch))
+        if wanted is _PROBLEM or wanted is Want.HTMX:
+            return self._problem(scope, send, passage.verdict, fields, epoch.snapshot, htmx=wanted is Want.HTMX)
+        tell(scope, passage)
+        return self._form(scope, receive, send, passage.verdict, path, fields, keep=wanted is Want.FORM)
+
+    def page(self, scope: Scope, send: Send, epoch: Epoch) -> Awaitable[None]:
         """Send a visitor to the review page, to come back to this very address."""
-        address = (scope.get("root_path", ""), scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
+        return answers.see_other(send, self._to_review(scope, epoch))
+
+    def _to_review(self, scope: Scope, epoch: Epoch) -> bytes:
+        address = scope.get("raw_path"), scope.get("query_string"), scope.get("root_path"), scope["path"]
         location = epoch.locations.get(address, None)
         if location is None:
             location = self._addresses.review(scope, answers.target_of(scope))
             if len(location) <= _MAX_REMEMBERED:
                 epoch.locations.put(address, location)
-        await answers.see_other(send, location)
+        return location
 
     async def _form(
         self, scope: Scope, receive: Receive, send: Send, verdict: Verdict, path: str, fields: Fields, *, keep: bool
