@@ -97,7 +97,7 @@ def _compile(source: bytes | None, tag: str) -> gettext.GNUTranslations | None:
 def _check_placeholders(message: Message, tag: str) -> None:
     """A sentence that cannot be filled in would break a page when somebody opens it; it stops the start instead."""
     known = message.id if isinstance(message.id, str) else " ".join(message.id)
-    strings = [message.string] if isinstance(message.string, str) else message.string
+    strings = [message.string] if isinstance(message.string, str) else message.string or ()
     for string in strings if message.id else ():
         foreign = set(_PLACEHOLDER.findall(string)) - set(_PLACEHOLDER.findall(known))
         if foreign or "%" in _PLACEHOLDER.sub("", string):

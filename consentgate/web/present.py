@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 from urllib.parse import urlencode
 
 from babel import Locale
-from babel.lists import format_list
 from markupsafe import Markup
 
 from consentgate.terms.instants import Instant
@@ -185,7 +185,8 @@ def stats_line(redline: Redline, words: Words) -> str:
     ):
         if number:
             parts.append(words.count(message, number))
-    return format_list(parts, style="unit", locale=Locale.parse(words.language, sep="-"))
+    # CLDR has list patterns for this, but only some languages inherit all of theirs.
+    return reduce(lambda first, rest: words.say(_("%(first)s, %(rest)s"), first=first, rest=rest), parts)
 
 
 def paragraphs(text: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Static files, ours and the host's, named by their content so that browsers may keep them for ever.
 
 Room: web. ``/terms/static/consentgate.<twelve hex digits>.css``: a new release has a new name, so nobody sees an old
-style beside a new page. What lies in ``static/`` of a host's override folder is served too: ``site.css`` is linked after
-our own style, anything else under its plain name as well, so that a style sheet can refer to it.
+style beside a new page. What lies in ``static/`` of a host's override folder is served too: ``site.css`` is linked
+after our own style, anything else under its plain name as well, so that a style sheet can refer to it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,121 @@
+"""Templates, the host's overrides, static files, dates and numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+
+from consentgate.terms.instants import DAY, SECOND, parse_instant
+from consentgate.web.render import (
+    Renderer,
+    autonym,
+    localised_day,
+    localised_moment,
+    localised_number,
+    path_words,
+)
+
+DAY_ = parse_instant("2026-03-01T00:00:00.000000Z")
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", "1 March 2026"),
+        ("de", "1. März 2026"),
+        ("fr", "1 mars 2026"),
+        ("es", "1 de marzo de 2026"),
+        ("ja", "2026年3月1日"),
+    ],
+)
+def test_dates_are_written_as_the_language_writes_them(language: str, expected: str) -> None:
+    """And never as 3/1/2026, which is two days."""
+    assert localised_day(DAY_, language) == expected
+
+
+def test_a_time_of_day_always_names_its_zone() -> None:
+    """Midnight UTC is a plain date; any other instant is exact."""
+    assert localised_day(DAY_ + 9 * 3600 * SECOND, "en") == "1 March 2026 09:00 UTC"
+    assert localised_moment(DAY_, "en") == "1 March 2026 00:00 UTC"
+    assert localised_day(DAY_ + DAY, "en") == "2 March 2026"
+
+
+def test_numbers_have_the_languages_separators() -> None:
+    """1,234 in English is 1.234 in German."""
+    assert (localised_number(1234, "en"), localised_number(1234, "de")) == ("1,234", "1.234")
+
+
+def test_languages_name_themselves() -> None:
+    """Each in its own script; an unknown tag is shown as it is."""
+    assert [autonym(tag) for tag in ("de", "ja", "ar", "x-none")] == ["Deutsch", "日本語", "العربية", "x-none"]
+
+
+def test_a_hosts_path_is_shown_as_words() -> None:
+    """What stays open is offered as links that can be read."""
+    assert path_words("/account/sign-out") == "Account: sign out"
+
+
+def test_a_name_the_page_does_not_give_is_an_error(tmp_path: Path) -> None:
+    """Not an empty place where a sentence should stand."""
+    (tmp_path / "message.html").write_text("{{ page.nonsense }}")
+    with pytest.raises(UndefinedError):
+        Renderer(tmp_path).render("message.html", "en", page=object())
+
+
+def test_everything_is_escaped(tmp_path: Path) -> None:
+    """A site name is a word, not markup."""
+    (tmp_path / "message.html").write_text("{{ site }}")
+    assert Renderer(tmp_path).render("message.html", "en", site="<b>") == "&lt;b&gt;"
+
+
+def test_the_host_can_extend_what_it_replaces(make_site: Any, tmp_path: Path) -> None:
+    """``consentgate/base.html`` is ours, whatever replaces it."""
+    folder = tmp_path / "ours"
+    (folder / "static").mkdir(parents=True)
+    (folder / "base.html").write_text(
+        '{% extends "consentgate/base.html" %}{% block footer %}{{ super() }}<p>Imprint</p>{% endblock %}'
+    )
+    (folder / "static" / "site.css").write_text(":root { --cg-accent: red }")
+    (folder / "static" / "logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    site = make_site(templates=folder)
+    site.publish_old()
+    browser = site.browser()
+    page = browser.get("/terms/review").text
+    assert "<p>Imprint</p>" in page
+    assert "My agreements" in page
+    style = page.partition('href="/terms/static/site.')[2].partition('"')[0]
+    assert browser.get(f"/terms/static/site.{style}").text == ":root { --cg-accent: red }"
+    logo = browser.get("/terms/static/logo.svg")
+    assert logo.headers["content-type"] == "image/svg+xml"
+    assert logo.headers["cache-control"] == "no-cache"
+
+
+def test_a_template_without_the_mark_is_refused(make_site: Any, tmp_path: Path) -> None:
+    """An override that would send no sealed offer is an error, and no page that looks as if it worked."""
+    (tmp_path / "review.html").write_text("<h1>Terms</h1>")
+    site = make_site(templates=tmp_path)
+    site.publish_old()
+    assert site.browser().get("/terms/review").status_code == 500
+
+
+def test_static_files_are_named_by_their_content(make_site: Any) -> None:
+    """And so may be kept for ever; another name is nothing."""
+    site = make_site()
+    browser = site.browser()
+    page = browser.get("/terms").text
+    paths = [part for part in page.split('"') if part.startswith("/terms/static/")]
+    assert len(paths) == 2
+    for path in paths:
+        answer = browser.get(path)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert browser.get("/terms/static/nothing.css").status_code == 404
+    assert browser.get("/terms/static/..%2f..%2frender.py").status_code == 404
+
+
+def test_the_script_stays_small() -> None:
+    """Comforts only: five kilobytes are plenty."""
+    assert len(Renderer().assets.read("consentgate.js").encode()) <= 5 * 1024
