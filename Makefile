@@ -30,7 +30,8 @@ test: $(DEV) system ## run every test, browser included, and report branch cover
 system: # what tests use and pip cannot bring; best effort outside CI
 	@tools/install-system
 
-check: lint types imports docs ## lint, types, import contracts, documentation
+check: $(DEV) ## lint, types, import contracts, documentation: all of them, even when one fails
+	@$(MAKE) --no-print-directory --keep-going lint types imports docs
 
 lint: $(DEV) ## ruff
 	@$(PYTHON_IN_VENV) -m ruff check .
