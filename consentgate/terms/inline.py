@@ -156,8 +156,6 @@ class HtmlReader(HTMLParser):
             self.inline.mark(mark, 1)
         elif tag == "a" and dict(attrs).get("href"):
             self.inline.link(dict(attrs)["href"])
-        elif tag == "img":
-            self.inline.add(dict(attrs).get("alt") or "")
         elif self.blocks is not None:
             self.blocks.html_boundary(tag, opens=True)
 

@@ -98,9 +98,9 @@ def find_changes(items: Sequence[Item]) -> Iterator[Change]:
         block = block if item.joined else index
         if item.op in (SAME, LEFT) or (item.op == CHANGED and not item.reworded):
             continue
-        if (runs and runs[-1][-1] >= block) or (
-            runs and runs[-1][-1] == index - 1 and _joins(items[index - 1], item)
-        ):  # parts of what is one block on the other side are one change
+        # Parts of what is one block on the other side are one change, whatever stands between them.
+        last = runs[-1][-1] if runs else -1
+        if runs and (last >= block or (last == index - 1 and _joins(items[last], item))):
             runs[-1].append(index)
         else:
             runs.append([index])
