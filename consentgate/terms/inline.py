@@ -74,7 +74,8 @@ class Inline:
 
     def add_run(self, text: str, marks: str, href: str) -> None:
         """Append text whose formatting is known."""
-        text = _BLANKS.sub(" ", text)
+        if not text.isprintable() or "  " in text:
+            text = _BLANKS.sub(" ", text)
         if self.blank and text[0] == " ":
             text = text[1:]
         if text:
@@ -176,7 +177,7 @@ class HtmlReader(HTMLParser):
 def read_inline(source: str, environment: dict[str, Any]) -> Cell:
     """Read what stands inside one block."""
     if not _MARKUP.search(source):
-        text = _BLANKS.sub(" ", source).strip(" ")
+        text = (_BLANKS.sub(" ", source) if not source.isprintable() or "  " in source else source).strip(" ")
         return (Run(text),) if text else ()
     quick = quick_runs(source, _target)
     if quick is not None:

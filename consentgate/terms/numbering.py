@@ -25,6 +25,7 @@ _HEADING_LABEL = re.compile(
     r"(?:\d{1,3}|[A-Z]|" + _ROMAN + r")(?:\.\d{1,3})*[.:)]?(?=\s+\S)\s*",
     re.IGNORECASE,
 )
+_SIGN_SOON = re.compile(r"[.)]")
 _HEADING_NUMERAL = re.compile(r"\d|[IVX]+\b|[A-Z][.:)]")
 
 
@@ -34,6 +35,8 @@ def label_length(text: str, *, heading: bool) -> int:
     Returns:
         0 where there is no number, or nothing but the number.
     """
+    if text[:1].isalpha() and text.isascii() and not heading and not _SIGN_SOON.search(text, 0, 9):
+        return 0  # an ordinary sentence, as most are
     found = _LABEL.match(text)
     if not found and heading:
         found = _HEADING_LABEL.match(text)

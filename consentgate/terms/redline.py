@@ -11,7 +11,6 @@ equal bytes on every machine.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from consentgate.terms.align import Pair, Work, anchors
@@ -124,7 +123,9 @@ class _Draft:
         self.work = work
         self.plain = plan.plain
         self.definitions = plan.definitions
-        self.known: tuple[dict[str, list[Unit]], dict[str, list[Unit]]] = ({}, {})
+        # What stands on both sides, at another place, is read once, if links are defined alike.
+        known: dict[str, list[Unit]] = {}
+        self.known = (known, known if plan.definitions[0] == plan.definitions[1] else {})
         self.olds: list[Unit] = []
         self.news: list[Unit] = []
         self.matches: list[Match] = []
@@ -209,7 +210,7 @@ class _Draft:
         for place, one in moved_at.items():
             part = self.parts[place]
             if isinstance(part, Item):
-                self.parts[place] = replace(part, source=left_at[one])
+                self.parts[place] = part._replace(source=left_at[one])
 
     def _stops(self) -> list[tuple[Match, Kept | None]]:
         """What stands on both sides, in order; a kept stretch before the match that begins where it does."""
@@ -248,7 +249,7 @@ class _Draft:
     ) -> None:
         lead = block.lead and joined != "new"
         item = Item(op, block.kind, block.level, block.path, lead, old_number, new_number, cells, joined=joined)
-        self.parts.append(replace(item, op=CHANGED) if op == SAME and item.reworded else item)
+        self.parts.append(item._replace(op=CHANGED) if op == SAME and item.reworded else item)
 
 
 def _single(unit: Unit, op: str) -> Item:

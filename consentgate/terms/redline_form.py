@@ -7,14 +7,15 @@ items, so that no record can contradict itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from consentgate.errors import CanonicalError
 from consentgate.terms.blocks import Block, References, cut_plain, read_piece, read_plain
-from consentgate.terms.canonical import canonical_json, digest, parse_canonical_json
+from consentgate.terms.canonical import digest, parse_canonical_json
 from consentgate.terms.chunks import cut
 from consentgate.terms.redline_changes import Change, Section, Summary, find_changes, find_sections
 from consentgate.terms.redline_items import (
@@ -80,7 +81,7 @@ class Redline:
                 items.append(part)
         for place, item in enumerate(items):
             if item.source >= 0:
-                items[place] = replace(item, source=places[item.source])
+                items[place] = item._replace(source=places[item.source])
         return tuple(items), places
 
     def _blocks(self, source: str, definitions: References) -> Iterator[Block]:
@@ -179,7 +180,8 @@ def to_bytes(redline: Redline) -> bytes:
         "links": [list(link) for link in redline.link_parts],
         "references": [list(reference) for reference in redline.references],
     }
-    return canonical_json(record)
+    # `canonical_json` without its checks: what is written here has nothing it refuses, and there is much of it.
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _write_item(item: Item) -> dict[str, Any]:

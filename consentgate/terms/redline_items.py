@@ -52,8 +52,7 @@ class Cell(NamedTuple):
         return "".join(piece.text for piece in self.pieces if piece.op in ops)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One block of the comparison, in reading order.
 
     Args:

@@ -100,7 +100,7 @@ def _parts(
     taken = {other for _, other in pairs} | closed
     ahead = sorted(partner)
     for whole in range(gap[0], gap[1]):
-        if wholes[whole].row:
+        if wholes[whole].row or len(wholes[whole].key) < 2 * _LONG:
             continue
         high = next((partner[one] for one in ahead if one > whole), gap[3])
         own = partner.get(whole)

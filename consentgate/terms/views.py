@@ -9,7 +9,6 @@ tags are ours. Every insertion and deletion says so in words too (visually hidde
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from consentgate.terms.redline_changes import Change
 from consentgate.terms.redline_form import Redline
@@ -152,7 +151,7 @@ class _Page:
             parts = [self.redline.items[index] for index in indices]
             pieces = tuple(piece for part in parts for piece in part.pieces)
             op = CHANGED if any(part.reworded for part in parts) else SAME
-            item = replace(item, op=op, cells=(Cell(EQUAL, pieces),))
+            item = item._replace(op=op, cells=(Cell(EQUAL, pieces),))
         number = next((found for index in indices if (found := self.redline.change_of.get(index))), None)
         gone = {"old": ADDED, "new": REMOVED}.get(side)
         cells = [cell for cell in item.cells if cell.op != gone]

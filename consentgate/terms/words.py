@@ -49,7 +49,6 @@ _BLANK_RUN = re.compile(f"[{_BLANKS}]+")
 _DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
 _AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
 _CJK_START = re.compile(f"[{_CJK}]")
-_ODD = re.compile(f"[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_UNSEEN}]")
 _DENSE_AHEAD = re.compile(f"[{_BLANKS}](?=[{_CJK}])")
 _WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
 _DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
@@ -68,9 +67,9 @@ def seen(text: str) -> str:
 
 def _odd(text: str) -> bool:
     """Whether a text has any blank or sign that reads like another one, so that it must be looked at closely."""
-    return (
-        "  " in text or _ODD.search(text) is not None or (not text.isascii() and _DENSE_AHEAD.search(text) is not None)
-    )
+    if not text.isprintable() or "  " in text:  # no blank but the plain one, and nothing without width, is printable
+        return True
+    return not text.isascii() and _DENSE_AHEAD.search(text) is not None
 
 
 def tokens(text: str) -> tuple[list[str], list[int]]:
