@@ -82,12 +82,9 @@ def memory_terms(policies: str | Path | None = None, *, clock: FrozenClock | Non
 
 def subject_of(who: str | Subject) -> Subject:
     """``"user:42"``, ``"service:cron"``, ``"visitor:<32 hex>"`` or a bare user id as a `Subject`."""
-    from consentgate.terms.subject import Subject, SubjectKind
+    from consentgate.terms.subject import Subject, parse_subject
 
-    if isinstance(who, Subject):
-        return who
-    kind, colon, name = who.partition(":")
-    return Subject(name, SubjectKind(kind)) if colon and kind in set(SubjectKind) else Subject(who)
+    return who if isinstance(who, Subject) else parse_subject(who)
 
 
 async def accept_everything(terms: Terms, who: str | Subject) -> Subject:

@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from consentgate.errors import VerificationError
-from consentgate.evidence import ledger_file, receipt
+from consentgate.evidence import bundle, ledger_file, receipt
 from consentgate.evidence.checkpoint import open_checkpoint
 from consentgate.evidence.note import MAX_NOTE_BYTES, Verifier, parse_note
 from consentgate.evidence.report import (
     Report,
     match_document,
     printable,
+    report_bundle,
     report_checkpoint,
     report_ledger,
     report_receipt,
 )
 
 _EPILOG = """\
-Three kinds of files are known: receipts (.receipt), ledger exports (.ndjson) and checkpoints.
+Four kinds of files are known: receipts (.receipt), bundles (.zip), ledger exports (.ndjson) and checkpoints.
 The key is the line the operator publishes, such as
   example.com/terms+b42a7447+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop
 Nothing is sent anywhere. Exit code: 0 verified, 1 refused, 2 wrong usage."""
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="a receipt, a ledger export or a checkpoint; - for stdin"
+        "files", metavar="FILE", nargs="+", help="a receipt, a bundle, a ledger export or a checkpoint; - for stdin"
     )
     parser.add_argument("--key", metavar="VKEY", action="append", help="public key to trust; may be repeated")
     parser.add_argument(
@@ -110,6 +111,8 @@ def check(
     """
     start = stream.readline(ledger_file.MAX_LINE_BYTES)
     rest = _Resumed(start, stream)
+    if start.startswith(b"PK"):
+        return report_bundle(bundle.verify(rest.read(bundle.MAX_BYTES + 1), verifiers=verifiers))
     if start.startswith(b'{"filter":') and documents:
         raise VerificationError("documents can be compared with a receipt only, and this is a ledger export")
     if start.startswith(b'{"filter":'):
@@ -126,7 +129,7 @@ def _check_checkpoint(data: bytes, verifiers: list[Verifier] | None) -> Report:
         note = parse_note(data)
     except VerificationError as error:
         raise VerificationError(
-            "this is neither a receipt, nor a ledger export, nor a checkpoint",
+            "this is neither a receipt, nor a bundle, nor a ledger export, nor a checkpoint",
             hint="if it should be one of them, it was damaged on the way, for instance by an editor",
         ) from error
     if verifiers is None:

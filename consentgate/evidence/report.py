@@ -16,6 +16,7 @@ from typing import Any
 
 from consentgate.errors import TextError, VerificationError
 from consentgate.evidence.account import Summary
+from consentgate.evidence.bundle import VerifiedBundle
 from consentgate.evidence.checkpoint import SignedCheckpoint
 from consentgate.evidence.entry import DecisionEntry, Entry
 from consentgate.evidence.ledger_file import VerifiedLedger
@@ -273,6 +274,42 @@ def report_checkpoint(signed: SignedCheckpoint, verifiers: Iterable[Verifier]) -
         unproven=("What is in the ledger: a checkpoint is for comparing other files of that ledger with.",),
         data={"checkpoint": _checkpoint_data(signed)},
     )
+
+
+def report_bundle(bundle: VerifiedBundle) -> Report:
+    """Describe a bundle."""
+    one = bundle.decisions[0]
+    head = one.checkpoint.checkpoint
+    facts = [("ledger", f"{head.origin}, which had {head.size:,} entries then")]
+    for receipt in bundle.decisions:
+        entry = receipt.entry
+        if isinstance(entry, DecisionEntry):
+            who = receipt.openings["subject"].value if "subject" in receipt.openings else "subject not opened"
+            facts.append((when(entry.at), f"{entry.decision} — {entry.policy}, version {entry.version} — {who}"))
+    facts.append(("documents", f"{len(bundle.documents)}, each named by a proven entry"))
+    findings = [
+        f"{path} names a {field} that is not in the bundle ({digest[:16]}…)." for path, field, digest in bundle.missing
+    ]
+    proven = [
+        "Exactly these decisions stand in that ledger; not one byte of them was changed since they were signed.",
+        "The documents in the bundle are the ones the decisions name: texts, marked changes, pages as shown, controls.",
+        "The versions were published as the publications say.",
+        *_witnessed(one.checkpoint),
+    ]
+    unproven = [
+        _CLOCK,
+        "Who the person is: the subject is an identifier of the operator's.",
+        "That these are all decisions of that subject: the operator chose what to pack.",
+        "What statement.html says in its own words: it is for reading.",
+    ]
+    data = {
+        "decisions": [receipt.entry.to_record() for receipt in bundle.decisions],
+        "documents": dict(bundle.documents),
+        "missing": [list(item) for item in bundle.missing],
+        "checkpoint": _checkpoint_data(one.checkpoint),
+    }
+    keys = tuple(sorted({str(key) for receipt in bundle.decisions for key in receipt.keys}))
+    return Report("bundle", bundle.trusted, keys, tuple(facts), tuple(proven), tuple(unproven), tuple(findings), data)
 
 
 def match_document(entry: Entry, data: bytes) -> str:

@@ -21,6 +21,7 @@ from consentgate.service import export as exporting
 from consentgate.service import publish as publishing
 from consentgate.service import tokens
 from consentgate.service.asking import Asking, decision_of
+from consentgate.service.engine import Engine
 from consentgate.service.folder import read_folder
 from consentgate.service.holdings import NOTHING, State, fold, state_of
 from consentgate.service.ledger import Head, Pending
@@ -163,6 +164,14 @@ class Terms(Asking):
         """
         return await self._read(partial(make_receipt, self.engine.ledger, decision_id))
 
+    async def bundle(self, subject: Subject | None = None, *, decision: str | None = None) -> bytes:
+        """The evidence bundle (a zip file) of one subject, or of one decision.
+
+        Raises:
+            NotFoundError: there is nothing on record.
+        """
+        return await self._read(partial(_bundle, self.engine, subject, decision))
+
     async def head(self) -> Head | None:
         """Where the ledger stands; ``None`` while it is empty."""
         row = await self._read(shelf.head)
@@ -218,3 +227,9 @@ class Terms(Asking):
     async def tally(self) -> dict[int, Tally]:
         """How many decisions there are, by serial of the version."""
         return await self._read(tally)
+
+
+def _bundle(engine: Engine, subject: Subject | None, decision: str | None, connection: Connection) -> bytes:
+    from consentgate.service.bundle import bundle_of  # hardly ever needed, and not light
+
+    return bundle_of(engine, subject=subject, decision=decision, connection=connection)

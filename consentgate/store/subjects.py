@@ -198,3 +198,8 @@ def count_per_period(connection: Connection, serial: int, period: int) -> list[t
         .order_by(start, OPENING.c.act)
     )
     return [(at, act, number) for at, act, number in connection.execute(statement)]
+
+
+def refs_without_subject(connection: Connection) -> list[bytes]:
+    """Refs of entries that are about nobody: publications and what administrators did. From the index by subject."""
+    return list(connection.scalars(select(OPENING.c.ref).where(OPENING.c.subject_tag.is_(None))))

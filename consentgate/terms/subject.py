@@ -55,3 +55,13 @@ class Subject:
     def key(self) -> str:
         """Kind and id in one string: what look-ups and passes are bound to."""
         return f"{self.kind.value}:{self.id}"
+
+
+def parse_subject(text: str) -> Subject:
+    """Read a subject as people write it: ``user:42``, ``service:cron``, ``visitor:…``, or a bare user id.
+
+    Raises:
+        InputError: an id that cannot be one.
+    """
+    kind, colon, name = text.partition(":")
+    return Subject(name, SubjectKind(kind)) if colon and kind in set(SubjectKind) else Subject(text)

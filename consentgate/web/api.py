@@ -29,6 +29,7 @@ from consentgate.terms.draft import Draft, draft_from_fields, parse_draft, parse
 from consentgate.terms.instants import format_instant
 from consentgate.terms.policy import Act, Policy, Version
 from consentgate.terms.policy_file import policy_from_settings
+from consentgate.terms.subject import parse_subject
 
 MAX_BODY = 16_000_000
 """Bytes of a publication: several texts of 1 MB in several languages."""
@@ -222,6 +223,18 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
             checkpoint=head.note.decode() if head else "",
             keys=[str(key) for key in ledger.verifiers],
         )
+
+    @api.get(f"{base}/bundle", response_class=Response)
+    async def bundle(
+        who: TokenHolder = by_token,
+        subject: Annotated[str | None, Query(description="kind and id, such as `user:42`")] = None,
+        decision: Annotated[str | None, Query(description="id of one decision")] = None,
+    ) -> Response:
+        """The evidence bundle (a zip file) of one subject or one decision; it brings its own verifier."""
+        who.require("auditor")
+        data = await terms.bundle(parse_subject(subject) if subject else None, decision=decision)
+        headers = {**_NO_STORE, "Content-Disposition": 'attachment; filename="consentgate-bundle.zip"'}
+        return Response(data, media_type="application/zip", headers=headers)
 
     @api.get(f"{base}/export", response_class=StreamingResponse)
     async def export(

@@ -266,7 +266,8 @@ def test_no_more_of_an_address_is_kept_than_the_operator_chose(open_desk: object
     desk = open_desk(record_ip=mode)  # type: ignore[operator]
     desk.publish(draft("1"))
     token = desk.seal(ALICE)
-    run(desk.terms.decide(token, {"terms": Act.ACCEPT}, subject=ALICE, facts=Facts(ip="203.0.113.77", user_agent="Agent/1.0")))
+    facts = Facts(ip="203.0.113.77", user_agent="Agent/1.0")
+    run(desk.terms.decide(token, {"terms": Act.ACCEPT}, subject=ALICE, facts=facts))
     everything = desk.export()
 
     assert (b"203.0.113" in everything) == (kept is not None)

@@ -67,3 +67,20 @@ def test_nothing_of_the_api_is_open(visitor: Visitor, app: Any) -> None:
         answer = visitor.client.get("/terms/api/v1/export", headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert visitor.client.post("/terms/api/v1/publish", content="x").status_code == 401
+
+
+def test_a_bundle_is_downloaded_with_a_token_and_verifies_elsewhere(visitor: Visitor, app: Any, tmp_path: Path) -> None:
+    """Everything about one decision, in one file."""
+    visitor.accept()
+    token = run(app.terms.new_token("auditor", "Ann")).secret
+    mine = visitor.get("/terms/mine").text
+    address = next(
+        part for part in mine.split('"') if part.startswith("/terms/receipts/") and not part.endswith("page")
+    )
+    ask = f"/terms/api/v1/bundle?decision={address.rsplit('/', 1)[1]}"
+    answer = visitor.client.get(ask, headers={"authorization": f"Bearer {token}"})
+    (tmp_path / "case.zip").write_bytes(answer.content)
+    done = evidence(tmp_path / "case.zip", "--key", str(app.terms.engine.ledger.signer.verifier))
+
+    assert (answer.status_code, done.returncode) == (200, 0), done.stdout
+    assert "documents" in done.stdout
