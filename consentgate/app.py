@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from consentgate.gate.answers import Addresses
 from consentgate.gate.asgi import build_gate
 from consentgate.gate.hooks import Accepted, ASGIApp, KeptForm, Receive, Scope, Send
 from consentgate.gate.options import GateOptions, GateState
 from consentgate.gate.seals import Seals
 from consentgate.gate.verdict import Verdict
+from consentgate.host.reception import RECEPTION_KEY, Reception, leave_with
 from consentgate.lifespan import lifespan_around
-from consentgate.service.settings import Secret, Settings, database_url, resolve_secrets
+from consentgate.service.settings import WELL_KNOWN, Secret, Settings, database_url, resolve_secrets
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.instants import SECOND
 from consentgate.terms.subject import Subject
@@ -80,7 +82,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         subject: who is asking, from the ASGI scope: a `Subject`, a user id, or ``None`` for an anonymous visitor.
             Called on each request; it may not wait.
         prefix: where our pages live.
-        exempt: paths (whole segments) that are none of the gate's business: static files, health checks.
+        exempt: paths (whole segments) that are none of the gate's business: static files, health checks. To these
+            come ``/.well-known``, ``/favicon.ico`` and ``/robots.txt``.
         open_paths: paths that must stay reachable for whoever has not accepted: sign-out, account deletion,
             get-my-data, support. They are offered to those who decline.
         anonymous: ``gate`` stops visitors, ``remind`` lets them through and tells the host, ``pass`` ignores them.
@@ -119,7 +122,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         locale=locale,
         templates=Path(templates) if templates is not None else None,
         declined_url=declined_url,
-        exempt=tuple(exempt),
+        exempt=(*WELL_KNOWN, *exempt),
         open_paths=tuple(open_paths),
         anonymous=anonymous,
         crawlers=crawlers,
@@ -130,7 +133,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         secure_cookies=secure_cookies,
         test=test,
     )  # fmt: skip
-    house = House(settings, terms)
+    house = House(settings, terms, subject, base_url)
+    leave_with(app, house.reception)
     options = GateOptions(
         prefix=settings.prefix,
         subject=subject,
@@ -143,7 +147,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         base_url=base_url,
         link_header=link_header,
         update_header=update_header,
-        lifespan=lifespan_around(app, house.start, house.stop),
+        lifespan=lifespan_around(app, house.start, house.stop, carried={RECEPTION_KEY: house.reception}),
         clock=house.clock,
     )
     gated = cast(GatedApp, build_gate(app, state=house.state, hooks=house, options=options))
@@ -157,14 +161,19 @@ class House:
     Args:
         settings: as configured.
         terms: the handle, or ``None`` to make one.
+        who, base_url: as the gate has them.
     """
 
-    def __init__(self, settings: Settings, terms: Terms | None) -> None:
+    def __init__(self, settings: Settings, terms: Terms | None, who: Who | None, base_url: str | None) -> None:
         from consentgate.service.terms import Terms as Handle
 
         self.settings = settings
         self.terms = terms if terms is not None else Handle(settings)
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
+        addresses = Addresses(settings.prefix, self.state, base_url)
+        self.reception = Reception(
+            self.terms, who=who, addresses=addresses, review=self.demanded, secure=settings.secure_cookies
+        )
         self._rooms: Any = None
 
     def clock(self) -> float:
@@ -218,6 +227,13 @@ class House:
         """Answer with the review page in place."""
         await self._started()
         await self.rooms.review(scope, receive, send, verdict=verdict, status=status, kept=kept, too_large=too_large)
+
+    async def demanded(self, scope: Scope, receive: Receive, send: Send, *, verdict: Verdict, only: str) -> None:
+        """Answer a form that a single route did not take with the review page about the policy it demands."""
+        await self._started()
+        await self.rooms.review(
+            scope, receive, send, verdict=verdict, status=403, kept=None, too_large=True, only=only
+        )  # fmt: skip
 
     async def unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 503."""

@@ -21,6 +21,10 @@ MIN_SECRET_LENGTH = 32
 
 HOUR = 3_600
 
+WELL_KNOWN = ("/.well-known", "/favicon.ico", "/robots.txt")
+"""Paths the gate never stops: certificates are renewed through the first, browsers and crawlers ask for the others on
+their own (RFC 8615, RFC 9309), and none of them is content anybody accepts terms for."""
+
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~-]+)*")
 

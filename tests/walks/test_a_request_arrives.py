@@ -69,6 +69,8 @@ def test_a_good_pass_costs_no_statement_no_thread_and_no_await_of_our_own(visito
 
 def test_what_is_exempt_and_our_own_pages_are_never_gated(visitor: Visitor) -> None:
     """Health checks, the texts, the page itself: a gated review page would be an endless loop."""
+    for path in ("/robots.txt", "/.well-known/acme-challenge/x"):
+        assert visitor.get(path).status_code == 404, path
     for path in ("/health", "/terms", "/terms/review", "/terms/terms-of-use", "/terms/terms-of-use/1", "/terms/status"):
         assert visitor.get(path).status_code == 200, path
 
