@@ -144,3 +144,14 @@ def _with_lifespan(app: Any) -> Any:
         await app(scope, receive, send)
 
     return serve
+
+
+def noop() -> Any:
+    """For a server: the application behind a middleware that does nothing."""
+    app = _with_lifespan(application)
+
+    class NoOp:
+        async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+            await app(scope, receive, send)
+
+    return NoOp()

@@ -34,7 +34,7 @@ def build_gate(app: ASGIApp, *, state: GateState, hooks: Hooks, options: GateOpt
     """
     options = options or GateOptions()
     guard = Guard(app, state, hooks, options)
-    app, careful, admits = guard.app, guard.route, guard.recogniser.admits
+    app, careful, entrance_for = guard.app, guard.route, guard.entrance_for
     hot, needles = guard.watch.hot, guard.recogniser.needles
     cell, clock, prefix, who = state.generation.cell, options.clock, options.prefix, options.subject
 
@@ -45,13 +45,8 @@ def build_gate(app: ASGIApp, *, state: GateState, hooks: Hooks, options: GateOpt
                 if name == b"cookie":
                     passes, deadline, generation = hot
                     token = value.partition(needles[scope["scheme"]])[2].partition(b";")[0]
-                    if (
-                        clock() < deadline
-                        and cell[0] == generation
-                        and prefix not in scope["path"]
-                        and (token in passes or admits(scope, value, token, None))
-                    ):
-                        entrance = app
+                    if clock() < deadline and cell[0] == generation and prefix not in scope["path"]:
+                        entrance = app if token in passes else entrance_for(scope, value, token, None)
                     break
         except Exception:  # noqa: BLE001, S110 - no headers (lifespan), no scheme: whatever it is, look carefully
             pass
@@ -69,8 +64,8 @@ def build_gate(app: ASGIApp, *, state: GateState, hooks: Hooks, options: GateOpt
                     token = value.partition(needles[scope["scheme"]])[2].partition(b";")[0]
                     if clock() < deadline and cell[0] == generation and prefix not in scope["path"]:
                         said = who(scope)
-                        if passes.get(token, _UNSEEN) == said or admits(scope, value, token, said):
-                            entrance = app
+                        known = passes.get(token, _UNSEEN) == said
+                        entrance = app if known else entrance_for(scope, value, token, said)
                     break
         except Exception:  # noqa: BLE001, S110 - the careful look asks `who` again, and tells of its error
             pass

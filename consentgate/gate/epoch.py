@@ -8,7 +8,7 @@ writes what it learns into the old one's memory, where it is forgotten, and so n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -30,6 +30,7 @@ CLOCKS_APART = 600
 
 _NEVER = float("-inf")
 _MOST_LOCATIONS = 4_096
+_MOST_CLAIMS = 1_024
 
 
 class Epoch:
@@ -45,7 +46,8 @@ class Epoch:
     """
 
     __slots__ = (
-        "asked", "deadline", "generation", "linked", "locations", "opened", "passes", "revoked", "sealer", "snapshot",
+        "asked", "deadline", "enough", "generation", "linked", "locations", "opened", "passes", "revoked", "sealer",
+        "snapshot",
     )  # fmt: skip
 
     def __init__(
@@ -59,13 +61,15 @@ class Epoch:
         self.revoked = revoked
         # Tokens that pass on every path, each with what ``subject=`` must return for it to be good.
         self.passes: Memo[bytes, Subject | str | None] = Memo(memo_size)
+        # What such passes of visitors say, each with an example: many say the same, and it is not read twice.
+        self.enough: Memo[bytes, bytes] = Memo(_MOST_CLAIMS)
         # Authentic tokens that do not: they bind on some paths, or remind.
         self.opened: Memo[bytes, Pass] = Memo(memo_size)
         # What the ledger said, by subject; and which devices were linked to which subjects.
         self.asked: Memo[str, Accepted] = Memo(memo_size)
         self.linked: Memo[tuple[str, str], str] = Memo(memo_size)
         # Where to send whom: sealing an address costs more than the rest of a 303, and many want the same page.
-        self.locations: Memo[tuple[object, ...], bytes] = Memo(_MOST_LOCATIONS)
+        self.locations: Memo[Hashable, bytes] = Memo(_MOST_LOCATIONS)
 
     def is_revoked(self, proof: Pass) -> bool:
         """Whether something was withdrawn or erased since a pass was issued, by clocks that may disagree a little.

@@ -25,6 +25,7 @@ from consentgate.gate.sending import gives_pass, with_notices
 from consentgate.gate.stopping import Stops
 from consentgate.gate.verdict import Outcome
 from consentgate.terms.policy import under
+from consentgate.terms.subject import Subject
 
 logger = logging.getLogger("consentgate")
 
@@ -57,10 +58,44 @@ class Guard:
         self._cell = state.generation.cell
         self._crawlers = Crawlers()
         self._ignores_visitors = options.anonymous == "pass"
+        self._for_strangers: ASGIApp = self.app if self._ignores_visitors else self._strange
         self._lenient = options.anonymous == "remind" or options.crawlers == "pass"
         self._said_open = False
         self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
         self._asking = Asking(hooks)
+
+    def entrance_for(self, scope: Scope, cookies: bytes, token: bytes, said: Subject | str | None) -> ASGIApp:
+        """Where the quick look sends a request whose pass it does not know.
+
+        The quick look has seen that the epoch holds and that the path is none of ours.
+
+        Args:
+            scope: of the request.
+            cookies: the last cookie header.
+            token: what stands in it behind another cookie and the name of the pass; empty when nothing does.
+            said: what ``subject=`` returned.
+        """
+        if token or COMMON_NAME in cookies:
+            return self.app if self.recogniser.admits(scope, cookies, token, said) else self.route
+        return self.route if said is not None else self._for_strangers
+
+    def _strange(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Send a stranger's navigation to the review page; everything else goes the long way.
+
+        It says nothing that `_gated` would not say. It is the answer that floods are made of, so it must cost little.
+        """
+        headers, epoch = scope["headers"], self.watch.epoch
+        fields, passage = fields_of(headers), epoch.snapshot.stopped_stranger
+        if (
+            passage is None
+            or scope["method"] != "GET"
+            or fields.get(b"sec-fetch-mode") != b"navigate"
+            or len(fields) != len(headers)  # there may be another cookie header
+            or (self._free and is_under(local_path(scope), self._free))
+            or (self._lenient and self._lets_through(scope, fields, None))
+        ):
+            return self.route(scope, receive, send)
+        return self._stops.turn_away(scope, send, passage, epoch)
 
     def route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request, or hand it on. No coroutine itself: it hands on the one that answers."""
@@ -73,13 +108,13 @@ class Guard:
             return self._own(scope, receive, send, path)
         if (self._free and is_under(path, self._free)) or (scope.get("method") == "OPTIONS" and _is_preflight(scope)):
             return self.app(scope, receive, send)
-        now, epoch = self._clock(), self.watch.epoch
-        if now >= epoch.deadline or self._cell[0] != epoch.generation:
-            return self._renewed(scope, receive, send, path, now)
-        return self._gated(scope, receive, send, path, now, epoch)
+        epoch = self.watch.epoch
+        if self._clock() >= epoch.deadline or self._cell[0] != epoch.generation:
+            return self._renewed(scope, receive, send, path)
+        return self._gated(scope, receive, send, path, epoch)
 
     def _gated(
-        self, scope: Scope, receive: Receive, send: Send, path: str, now: float, epoch: Epoch
+        self, scope: Scope, receive: Receive, send: Send, path: str, epoch: Epoch
     ) -> Awaitable[None]:  # fmt: skip
         if not epoch.snapshot.gates:
             self._say_open()
@@ -105,18 +140,18 @@ class Guard:
             passage = epoch.snapshot.stranger or epoch.snapshot.stranger_on(path)
             if passage.verdict.outcome is _REVIEW and not (self._lenient and self._lets_through(scope, fields, None)):
                 return self._stops.stop(scope, receive, send, passage, path, fields, epoch)
-        return self._judged(scope, receive, send, make_look(scope, path, fields, subject, now, found), epoch)
+        return self._judged(scope, receive, send, make_look(scope, path, fields, subject, self._clock(), found), epoch)
 
-    async def _renewed(self, scope: Scope, receive: Receive, send: Send, path: str, now: float) -> None:
+    async def _renewed(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         epoch = self.watch.epoch
         try:
-            epoch = await self.watch.renew(now)
+            epoch = await self.watch.renew(self._clock())
         except Exception as error:
             if self._options.fail == "closed" or epoch.generation < 0:
                 await self._failed(scope, receive, send, error)
                 return
             logger.exception("the published terms could not be loaded; going on with the ones known before")
-        await self._gated(scope, receive, send, path, now, epoch)
+        await self._gated(scope, receive, send, path, epoch)
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send, look: Look, epoch: Epoch) -> None:
         try:
@@ -131,7 +166,7 @@ class Guard:
             await self._stops.stop(scope, receive, send, look.passage(verdict), look.path, look.fields, epoch)
             return
         elif verdict.outcome is _REMIND and look.browser and scope["method"] in _READING:
-            await self._stops.page(scope, send, epoch)
+            await self._stops.interrupt(scope, send, epoch)
             return
         tell(scope, look.passage(verdict))
         if look.reseal is not None:

@@ -11,7 +11,7 @@ from consentgate.errors import ConfigurationError
 from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, read_cookies
 from consentgate.gate.epoch import Epoch, Watch
 from consentgate.gate.hooks import Scope
-from consentgate.gate.passes import Pass
+from consentgate.gate.passes import Pass, claims_of, parse_pass
 from consentgate.gate.verdict import Outcome
 from consentgate.terms.subject import Subject
 
@@ -53,15 +53,15 @@ class Recogniser:
         secure: whether the https cookie is meant; ``None`` goes by the scheme.
     """
 
-    __slots__ = ("_secure", "_starts", "_watch", "needles")
+    __slots__ = ("_secure", "_watch", "needles", "starts")
 
     def __init__(self, watch: Watch, secure: bool | None) -> None:
         self._watch = watch
         self._secure = secure
-        self._starts = {scheme: self.name({"scheme": scheme}) + b"=" for scheme in ("http", "https", "ws", "wss")}
+        self.starts = {scheme: self.name({"scheme": scheme}) + b"=" for scheme in ("http", "https", "ws", "wss")}
         # What the quick look searches for, by scheme: the pass behind another cookie. The separator is part of it,
         # for else a cookie with a longer name, planted from a sibling domain, could stand in for ours.
-        self.needles = {scheme: b"; " + start for scheme, start in self._starts.items()}
+        self.needles = {scheme: b"; " + start for scheme, start in self.starts.items()}
 
     def name(self, scope: Scope) -> bytes:
         """The name of the pass cookie that is meant."""
@@ -84,7 +84,7 @@ class Recogniser:
             Exception: ``said`` is nobody; the careful look will find out again.
         """
         if not token:
-            start = self._starts[scope["scheme"]]
+            start = self.starts[scope["scheme"]]
             if not cookies.startswith(start):
                 return False
             token = cookies[len(start) :].partition(b";")[0]
@@ -92,8 +92,20 @@ class Recogniser:
         if epoch.passes.get(token, _UNSEEN) == said:
             self._watch.warm(epoch)
             return True
-        proof = epoch.sealer.try_open(token)
-        return proof is not None and self._admit(epoch, token, proof, said, as_subject(said))
+        data = epoch.sealer.authentic(token)
+        if data is None:
+            return False
+        claims = claims_of(data) if said is None and not epoch.revoked else b""
+        if claims and epoch.enough.get(claims, b"") and epoch.sealer.is_newest(token):
+            epoch.passes.put(token, None)
+            self._watch.warm(epoch)
+            return True
+        proof = parse_pass(data)
+        if proof is None or not self._admit(epoch, token, proof, said, as_subject(said)):
+            return False
+        if claims:
+            epoch.enough.put(claims, token)
+        return True
 
     def find(
         self,

@@ -6,7 +6,7 @@ Room: gate (pure). One snapshot serves all requests until something is published
 from __future__ import annotations
 
 from consentgate.gate.hooks import Passage
-from consentgate.gate.verdict import Verdict, decide
+from consentgate.gate.verdict import Outcome, Verdict, decide
 from consentgate.terms.calendar import Calendar, Moment
 from consentgate.terms.instants import SECOND, Instant
 from consentgate.terms.subject import SubjectKind
@@ -24,7 +24,7 @@ class Snapshot:
         now: instant.
     """
 
-    __slots__ = ("_by_path", "_visitors", "calendar", "gates", "moment", "stranger")
+    __slots__ = ("_by_path", "_visitors", "calendar", "gates", "moment", "stopped_stranger", "stranger")
 
     def __init__(self, calendar: Calendar, now: Instant) -> None:
         self.calendar = calendar
@@ -35,6 +35,9 @@ class Snapshot:
         self._visitors: dict[tuple[int, ...], Verdict] = {}
         # The passage of who brings nothing, neither a user nor a pass; ``None`` where it depends on the path.
         self.stranger = None if self._by_path else Passage(None, self.everywhere((), SubjectKind.VISITOR))
+        # The same, if it is to be stopped.
+        stops = self.stranger is not None and self.stranger.verdict.outcome is Outcome.REVIEW
+        self.stopped_stranger = self.stranger if stops else None
 
     def until(self) -> float:
         """Seconds since 1970 at which it stops being true."""

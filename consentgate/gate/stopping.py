@@ -13,13 +13,13 @@ from consentgate.gate import answers
 from consentgate.gate.epoch import Epoch
 from consentgate.gate.fields import Fields
 from consentgate.gate.hooks import Hooks, KeptForm, Passage, Receive, Scope, Send, tell
+from consentgate.gate.paths import local_path
 from consentgate.gate.snapshot import Snapshot
 from consentgate.gate.verdict import Verdict
 from consentgate.gate.wants import MAX_FORM_BYTES, Want, htmx_return, want
 
 logger = logging.getLogger("consentgate")
 
-_PAGE, _PROBLEM = Want.PAGE, Want.PROBLEM
 _MAX_LOGGED = 200
 _MAX_REMEMBERED = 512
 
@@ -52,22 +52,29 @@ class Stops:
             fields: the request's header fields.
             epoch: the one it was judged in.
         """
-        wanted = _PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
-        if logger.isEnabledFor(logging.INFO):
-            _log(scope, path, passage.verdict, wanted)
-        if wanted is _PAGE:
-            return answers.see_other(send, self._to_review(scope, epoch))
-        if wanted is _PROBLEM or wanted is Want.HTMX:
+        wanted = Want.PROBLEM if scope["type"] == "websocket" else want(scope["method"], fields)
+        if wanted is Want.PAGE:
+            return self.turn_away(scope, send, passage, epoch)
+        _log(scope, path, passage.verdict, wanted)
+        if wanted is Want.PROBLEM or wanted is Want.HTMX:
             return self._problem(scope, send, passage.verdict, fields, epoch.snapshot, htmx=wanted is Want.HTMX)
         tell(scope, passage)
         return self._form(scope, receive, send, passage.verdict, path, fields, keep=wanted is Want.FORM)
 
-    def page(self, scope: Scope, send: Send, epoch: Epoch) -> Awaitable[None]:
+    def turn_away(self, scope: Scope, send: Send, passage: Passage, epoch: Epoch) -> Awaitable[None]:
         """Send a visitor to the review page, to come back to this very address."""
+        if logger.isEnabledFor(logging.INFO):
+            _log(scope, local_path(scope), passage.verdict, Want.PAGE)
+        return answers.see_other(send, self._to_review(scope, epoch))
+
+    def interrupt(self, scope: Scope, send: Send, epoch: Epoch) -> Awaitable[None]:
+        """Show the review page in between, in grace: nothing is stopped, so nothing is logged."""
         return answers.see_other(send, self._to_review(scope, epoch))
 
     def _to_review(self, scope: Scope, epoch: Epoch) -> bytes:
-        address = scope.get("raw_path"), scope.get("query_string"), scope.get("root_path"), scope["path"]
+        address = scope.get("raw_path")
+        if scope.get("query_string") or scope.get("root_path") or not address:
+            address = (address, scope["path"], scope.get("query_string"), scope.get("root_path"))
         location = epoch.locations.get(address, None)
         if location is None:
             location = self._addresses.review(scope, answers.target_of(scope))
@@ -122,6 +129,8 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
 
 def _log(scope: Scope, path: str, verdict: Verdict, wanted: Want) -> None:
     """One line for each stop: no query, no cookie, no address, and no line break of a stranger's."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
     plain = _one_line(path)
     method = _one_line(scope.get("method", "WEBSOCKET"))
     facts: dict[str, Any] = {
