@@ -19,7 +19,7 @@ from consentgate.gate.fields import Fields, fields_of
 from consentgate.gate.hooks import ASGIApp, Hooks, Passage, Receive, Scope, Send, tell
 from consentgate.gate.options import GateOptions, GateState
 from consentgate.gate.passes import Pass
-from consentgate.gate.paths import is_under, local_path
+from consentgate.gate.paths import PathSet, local_path
 from consentgate.gate.recognising import COMMON_NAME, NOTHING_FOUND, Recogniser, as_subject
 from consentgate.gate.sending import gives_pass, with_notices
 from consentgate.gate.stopping import Stops
@@ -53,7 +53,7 @@ class Guard:
         self._who = options.subject
         self._prefix = options.prefix
         self._static = options.prefix + "/static"
-        self._free = (*options.exempt, *options.open_paths)
+        self._free = PathSet((*options.exempt, *options.open_paths))
         self._clock = options.clock
         self._cell = state.generation.cell
         self._crawlers = Crawlers()
@@ -91,7 +91,7 @@ class Guard:
             or scope["method"] != "GET"
             or fields.get(b"sec-fetch-mode") != b"navigate"
             or len(fields) != len(headers)  # there may be another cookie header
-            or (self._free and is_under(local_path(scope), self._free))
+            or local_path(scope) in self._free
             or (self._lenient and self._lets_through(scope, fields, None))
         ):
             return self.route(scope, receive, send)
@@ -106,16 +106,14 @@ class Guard:
         path = local_path(scope) if scope.get("root_path") else scope["path"]
         if self._prefix in path and under(path, self._prefix):
             return self._own(scope, receive, send, path)
-        if (self._free and is_under(path, self._free)) or (scope.get("method") == "OPTIONS" and _is_preflight(scope)):
+        if path in self._free or (scope.get("method") == "OPTIONS" and _is_preflight(scope)):
             return self.app(scope, receive, send)
         epoch = self.watch.epoch
         if self._clock() >= epoch.deadline or self._cell[0] != epoch.generation:
             return self._renewed(scope, receive, send, path)
         return self._gated(scope, receive, send, path, epoch)
 
-    def _gated(
-        self, scope: Scope, receive: Receive, send: Send, path: str, epoch: Epoch
-    ) -> Awaitable[None]:  # fmt: skip
+    def _gated(self, scope: Scope, receive: Receive, send: Send, path: str, epoch: Epoch) -> Awaitable[None]:
         if not epoch.snapshot.gates:
             self._say_open()
             return self.app(scope, receive, send)

@@ -53,8 +53,20 @@ def readings(path: str) -> tuple[str, ...]:
     return (path,) if resolved == path else (path, resolved)
 
 
-def is_under(path: str, prefixes: Sequence[str]) -> bool:
-    """Whether every reading of a path lies at or under one of the prefixes, by whole segments."""
-    if not any(under(path, prefix) for prefix in prefixes):
-        return False
-    return all(any(under(reading, prefix) for prefix in prefixes) for reading in readings(path))
+class PathSet:
+    """Paths and everything under them, by whole segments.
+
+    Args:
+        prefixes: such as ``/static``.
+    """
+
+    __slots__ = ("_prefixes",)
+
+    def __init__(self, prefixes: Sequence[str]) -> None:
+        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether every reading of a path lies at or under one of the prefixes."""
+        if not path.startswith(self._prefixes):  # one call says no to nearly every path
+            return False
+        return all(any(under(reading, prefix) for prefix in self._prefixes) for reading in readings(path))
