@@ -20,6 +20,7 @@ from consentgate.web.render import Words
 # All words of a redline are escaped, so what looks like a tag or an attribute here is one of the view's own.
 _CHANGE_ID = re.compile(r'( id="| href="#)change-')
 _HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[ >])")
+_FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
 _FIRST_HEADING = re.compile(r"\s*<(h[1-6])[^>]*>(.*?)</h[1-6]>", re.DOTALL)
 _TEXT_ID = re.compile(rf'(<(?:h[1-6] id="|a href="#)){ID_PREFIX}')
 
@@ -125,6 +126,10 @@ def _plain(html: str) -> str:
 
 
 def _rebased(html: str, top: int) -> str:
-    """Headings moved so that the highest one has this level: no level is skipped between the page and the text."""
-    highest = min((int(level) for _, level in _HEADING_TAG.findall(html)), default=top)
-    return _HEADING_TAG.sub(lambda found: f"{found[1]}{min(6, int(found[2]) - highest + top)}", html)
+    """Headings moved so that the highest one that is seen at once has this level: none is skipped (WCAG 1.3.1).
+
+    What is folded away does not count: a text's own title usually is, and its chapters must still follow the page's.
+    """
+    seen = _HEADING_TAG.findall(_FOLDED.sub("", html)) or _HEADING_TAG.findall(html)
+    highest = min((int(level) for _, level in seen), default=top)
+    return _HEADING_TAG.sub(lambda found: f"{found[1]}{min(6, max(top, int(found[2]) - highest + top))}", html)

@@ -9,6 +9,7 @@ The host's ``templates=`` folder comes first in the loader: a file of the same n
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from consentgate.terms.instants import DAY, Instant, format_instant, to_datetime
 from consentgate.terms.languages import direction
 from consentgate.web.messages import Catalogues, is_known
 from consentgate.web.static import Assets
+
+_LEFT_TO_RIGHT, _RIGHT_TO_LEFT, _POP = "\u2066", "\u2067", "\u2069"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Words:
 
     def say(self, message: str, **values: object) -> str:
         """Translate a message and fill in its ``%(names)s``."""
-        return self.gettext(message) % values if values else self.gettext(message)
+        said = {name: isolated(value, self.language) for name, value in values.items()}
+        return self.gettext(message) % said if said else self.gettext(message)
 
     def count(self, message: tuple[str, str], number: int, **values: object) -> str:
         """Translate a counted message; ``%(num)s`` is the localised number."""
@@ -106,6 +110,18 @@ class Renderer:
             path_words=path_words,
         )
         return environment
+
+
+def isolated(value: object, language: str) -> str:
+    """A value that runs the other way than the sentence it goes into, set apart (Unicode UAX #9, isolates).
+
+    Without that a version such as 2026-01-22 would read 22-01-2026 in Arabic: hyphens between digits are neutral.
+    """
+    text = str(value)
+    leftward = any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+    if leftward == (direction(language) == "rtl"):
+        return text
+    return f"{_RIGHT_TO_LEFT if leftward else _LEFT_TO_RIGHT}{text}{_POP}"
 
 
 def localised_day(instant: Instant, language: str) -> str:

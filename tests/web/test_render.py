@@ -48,6 +48,15 @@ def test_numbers_have_the_languages_separators() -> None:
     assert (localised_number(1234, "en"), localised_number(1234, "de")) == ("1,234", "1.234")
 
 
+def test_a_version_keeps_its_order_in_a_sentence_that_runs_the_other_way() -> None:
+    """2026-01-22 in Arabic, and Arabic in English, are isolated (UAX #9)."""
+    renderer = Renderer()
+    assert "\u20662026-01-22\u2069" in renderer.words("ar").say("Version %(version)s", version="2026-01-22")
+    assert renderer.words("en").say("Version %(version)s", version="2026-01-22") == "Version 2026-01-22"
+    assert renderer.words("en").say("Our %(title)s", title="شروط") == "Our \u2067شروط\u2069"
+    assert renderer.words("ar").say("Our %(title)s", title="شروط") == "شروط"
+
+
 def test_languages_name_themselves() -> None:
     """Each in its own script; an unknown tag is shown as it is."""
     assert [autonym(tag) for tag in ("de", "ja", "ar", "x-none")] == ["Deutsch", "日本語", "العربية", "x-none"]
@@ -107,7 +116,7 @@ def test_static_files_are_named_by_their_content(make_site: Any) -> None:
     browser = site.browser()
     page = browser.get("/terms").text
     paths = [part for part in page.split('"') if part.startswith("/terms/static/")]
-    assert len(paths) == 2
+    assert len(paths) == 3
     for path in paths:
         answer = browser.get(path)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
