@@ -76,4 +76,4 @@ def main() -> Any:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    return app()
+    return app(prog_name="consentgate")

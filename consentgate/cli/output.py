@@ -88,11 +88,9 @@ def _moment(instant: Instant) -> datetime:
     return to_datetime(instant)
 
 
-def count(number: int, thing: str) -> str:
+def count(number: int, thing: str, things: str = "") -> str:
     """A number and what it counts: ``1 version``, ``1,204 versions``, ``2 entries``."""
-    if number == 1:
-        return f"1 {thing}"
-    return f"{number:,} {thing[:-1]}ies" if thing.endswith("y") else f"{number:,} {thing}s"
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def colourful() -> bool:

@@ -96,7 +96,7 @@ class Project:
 
     def secret_file(self, given: Path | None) -> Path:
         """The file with the sealing keys, whether it exists or not."""
-        return given or (self.config.secret_file if self.config else None) or SECRET
+        return given or (near(self.config.secret_file) if self.config and self.config.secret_file else SECRET)
 
 
 def find_project(config: Path | None, database: str | None) -> Project:
@@ -106,7 +106,7 @@ def find_project(config: Path | None, database: str | None) -> Project:
         ConfigurationError: it cannot be used.
     """
     path = config or find_config(Path.cwd())
-    return Project(read_config(_near(path)) if path else None, database or None)
+    return Project(read_config(near(path)) if path else None, database or None)
 
 
 def missing(settings: Settings) -> bool:
@@ -127,10 +127,10 @@ def shown(settings: Settings) -> str:
         from sqlalchemy.engine import make_url
 
         return "memory" if settings.database == "sqlite://" else make_url(settings.database).render_as_string()
-    return str(_near(file))
+    return str(near(file))
 
 
-def _near(path: Path) -> Path:
+def near(path: Path) -> Path:
     """A path as seen from here, where that is shorter."""
     near = Path(os.path.relpath(path)) if os.name == "posix" else path
     return near if len(str(near)) < len(str(path)) else path

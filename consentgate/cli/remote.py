@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, NoReturn
@@ -69,13 +70,18 @@ def endpoint(site: str, prefix: str) -> str:
     Raises:
         ConfigurationError: not the address of a site, or one to which a token may not be sent.
     """
-    parts = urlsplit(site if "://" in site else f"https://{site}")
+    refusal = ConfigurationError(f"not the address of a site: {site}", hint="write https://example.com")
+    if not re.fullmatch(r"[!-~]+", site):
+        raise refusal
     try:
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
-        raise ConfigurationError(f"not the address of a site: {site}", hint="write https://example.com")
+        parts = urlsplit(site if "://" in site else f"https://{site}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise refusal from error
+    if not host or port == 0 or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise refusal
+    if parts.query or parts.fragment:
+        raise refusal
     if parts.scheme == "http" and host not in _HERE:
         raise ConfigurationError(
             f"the token would travel to {host} unencrypted", hint="use https; http is for localhost alone"
@@ -145,7 +151,8 @@ class _NoRedirect(request.HTTPRedirectHandler):
         self, req: request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> None:
         """Raise instead."""
-        del fp, msg, headers
+        del msg, headers
+        fp.close()
         raise ConsentGateError(
             f"{req.full_url} answered {code} and points to {newurl}", hint="name that site with --site"
         )
@@ -167,7 +174,8 @@ def _post(url: str, body: bytes, token: str) -> Any:
         with request.build_opener(_NoRedirect).open(sent, timeout=TIMEOUT) as response:
             return json.loads(response.read(MAX_ANSWER))
     except HTTPError as error:
-        _refused(url, error.code, error.read(MAX_ANSWER))
+        with error:
+            _refused(url, error.code, error.read(MAX_ANSWER))
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise ConsentGateError(

@@ -87,6 +87,7 @@ def _files(files: list[Path], keys: list[str], compare: list[Path], *, roots_onl
 def _print(report: Report, place: str, *, chosen: bool) -> None:
     say(f"{clean(report.origin)}: {'sound' if report.sound else 'NOT SOUND'}")
     other = report.size - report.publications - report.decisions
+    opened = count(report.opened, "entry", "entries")
     facts(
         [
             ("database", place),
@@ -95,7 +96,7 @@ def _print(report: Report, place: str, *, chosen: bool) -> None:
                 "",
                 f"{count(report.decisions, 'decision')}, {count(report.publications, 'publication')}, {other:,} other",
             ),
-            ("personal", f"{count(report.opened, 'entry')} opened and right, {report.erased:,} erased on record"),
+            ("personal", f"{opened} opened and right, {report.erased:,} erased on record"),
             *(("key" if place == 0 else "", key) for place, key in enumerate(report.key.split() or ["—"])),
         ]
     )
