@@ -133,7 +133,9 @@ class Asking:
     @staticmethod
     def by_pass(look: Look, epoch: Epoch) -> Verdict:
         """The verdict by the pass alone, without asking anybody."""
-        return _verdict(look, epoch, _NOTHING if look.proof is None else frozenset(look.proof.serials))
+        proof = look.proof
+        counts = proof is not None and _counts(proof, look, epoch)
+        return _verdict(look, epoch, frozenset(proof.serials) if proof is not None and counts else _NOTHING)
 
     async def introduce(self, look: Look, epoch: Epoch) -> None:
         """Link a visitor to the user who has just signed in, when the first page they open is one of ours.

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 
+from consentgate.errors import StoreError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.asking import Asking, Look, make_look
 from consentgate.gate.cookies import set_pass
@@ -88,7 +89,7 @@ class Guard:
         fields, passage = fields_of(headers), epoch.snapshot.stopped_stranger
         if (
             passage is None
-            or scope["method"] != "GET"
+            or scope.get("method") != "GET"
             or fields.get(b"sec-fetch-mode") != b"navigate"
             or len(fields) != len(headers)  # there may be another cookie header
             or local_path(scope) in self._free
@@ -181,29 +182,52 @@ class Guard:
 
     async def _own(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Hand a request for our own pages on, with what is known of who asks. Never stopped: that would loop."""
-        if not under(path, self._static):
-            now = self._clock()
-            try:
-                epoch = await self.watch.renew(now) if self.watch.stale(now) else self.watch.epoch
-                said = None if self._who is None else self._who(scope)
-                subject, fields = as_subject(said), fields_of(scope["headers"])
-                cookies, name = fields.get(b"cookie", b""), self.recogniser.name(scope)
-                found = self.recogniser.find(epoch, cookies, name, subject, said, False)  # noqa: FBT003
-                look = make_look(scope, path, fields, subject, now, found)
-                if scope.get("method") == "GET":
-                    await self._asking.introduce(look, epoch)
-                tell(scope, look.passage(self._asking.by_pass(look, epoch)))
-                if look.reseal is not None:
-                    send = gives_pass(send, set_pass(look.reseal, secure=self.recogniser.is_secure(scope)))
-            except Exception:
-                # The pages still have something to show: a text, or that it must be tried again.
-                logger.exception("a request for our own pages could not be told apart")
-                tell(scope, Passage(failed=True))
+        if under(path, self._static):
+            await self._hooks.pages(scope, receive, send)
+            return
+        passage, reseal = await self._introduced(scope, path)
+        tell(scope, passage)
+        if reseal is not None:
+            send = gives_pass(send, set_pass(reseal, secure=self.recogniser.is_secure(scope)))
         await self._hooks.pages(scope, receive, send)
+
+    async def _introduced(self, scope: Scope, path: str) -> tuple[Passage, str | None]:
+        """What the pages should know, and the pass of a user who has just been linked to this device.
+
+        Whatever fails, the pages still have something to show: a text, or that it must be tried again.
+        """
+        now, epoch, failed = self._clock(), self.watch.epoch, False
+        try:
+            if self.watch.stale(now):
+                epoch = await self.watch.renew(now)
+        except Exception:
+            logger.exception("the published terms could not be loaded for one of our own pages")
+            failed = True
+        try:
+            said = None if self._who is None else self._who(scope)
+            subject = as_subject(said)
+        except Exception:
+            logger.exception("subject= failed for one of our own pages")
+            return Passage(failed=True), None
+        fields = fields_of(scope["headers"])
+        cookies, name = fields.get(b"cookie", b""), self.recogniser.name(scope)
+        found = self.recogniser.find(epoch, cookies, name, subject, said, opens=False)
+        look = make_look(scope, path, fields, subject, now, found)
+        try:
+            if scope.get("method") == "GET":
+                await self._asking.introduce(look, epoch)
+        except Exception:
+            logger.exception("a visitor could not be linked to the user who signed in")
+            failed = True
+        return replace(look.passage(self._asking.by_pass(look, epoch)), failed=failed), look.reseal
 
     async def _failed(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         """The gate cannot tell: go on or answer 503, as the options say."""
-        logger.error("the gate could not tell (%s); fail=%s", type(error).__name__, self._options.fail, exc_info=error)
+        # What the store says of itself is plain enough; a trace for each request of an outage helps nobody.
+        trace = None if isinstance(error, StoreError) else error
+        logger.error(
+            "the gate could not tell (%s: %s); fail=%s", type(error).__name__, error, self._options.fail, exc_info=trace
+        )
         if self._options.fail == "open":
             tell(scope, Passage(failed=True))
             await self.app(scope, receive, send)

@@ -20,6 +20,9 @@ from consentgate.gate.wants import MAX_FORM_BYTES, Want, htmx_return, want
 
 logger = logging.getLogger("consentgate")
 
+MAX_DISCARDED_BYTES = 8 * 1024 * 1024
+"""Of a form that is not kept, so many bytes are read and forgotten before the answer."""
+
 _MAX_LOGGED = 200
 _MAX_REMEMBERED = 512
 
@@ -86,7 +89,9 @@ class Stops:
         self, scope: Scope, receive: Receive, send: Send, verdict: Verdict, path: str, fields: Fields, *, keep: bool
     ) -> None:
         kept = None
-        if keep:
+        if not keep:
+            await discard_body(receive, MAX_DISCARDED_BYTES)
+        else:
             body = await read_body(receive, MAX_FORM_BYTES)
             if body is None:
                 return  # the visitor left; nobody is there to answer
@@ -125,6 +130,16 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
             parts.append(part)
         if size > limit or not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def discard_body(receive: Receive, limit: int) -> None:
+    """Let a client finish sending, within bounds: one that is cut off while it sends shows an error, not our answer."""
+    size = 0
+    while size <= limit:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
 
 
 def _log(scope: Scope, path: str, verdict: Verdict, wanted: Want) -> None:

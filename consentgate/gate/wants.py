@@ -52,7 +52,8 @@ def want(method: str, fields: Fields) -> Want:
         return Want.PROBLEM
     media_type = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if media_type == _FORM:
-        return Want.FORM if _fits(fields) and is_own_form(fields) else Want.LOST_FORM
+        keeps = _fits(fields) and b"content-encoding" not in fields and is_own_form(fields)
+        return Want.FORM if keeps else Want.LOST_FORM
     return Want.LOST_FORM if media_type in _FORM_TYPES else Want.PROBLEM
 
 
