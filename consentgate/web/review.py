@@ -16,6 +16,7 @@ from markupsafe import Markup
 from consentgate.service.holdings import State
 from consentgate.service.offer import OfferDraft, OfferItem
 from consentgate.terms.instants import Instant
+from consentgate.terms.languages import direction
 from consentgate.terms.policy import Act, Kind, Version
 from consentgate.web.opening import opening
 from consentgate.web.present import (
@@ -25,6 +26,7 @@ from consentgate.web.present import (
     View,
     _,
     language_choices,
+    language_name,
     paragraphs,
     standing_facts,
     stats_line,
@@ -86,6 +88,7 @@ class Part:
     summaries: list[Summary]
     stats: str
     changes: list[ChangeLine]
+    marked: TextLines
     redline: Markup | None
     full: Markup
     unchanged_line: str
@@ -237,6 +240,7 @@ def _part(
         redline=redline_html(redline, wishes.view, words, slug=slug, top=TEXT_TOP)
         if marked and redline is not None
         else None,
+        marked=_marked(item, words),
         full=text_html(item.text, slug=slug, top=TEXT_TOP if marked else TEXT_TOP - 1, title=title),
         unchanged_line=_unchanged_line(item, words),
         sentence=_sentence(kind, title, label, accept, words),
@@ -244,6 +248,18 @@ def _part(
         missing=missing,
         first_missing=missing and first,
     )
+
+
+def _marked(item: OfferItem, words: Words) -> TextLines:
+    """In which language the changes are: the reader's, or another where the version they accepted lacked theirs."""
+    language = item.base_translation.language if item.base_translation else item.translation.language
+    line = ""
+    if language != item.translation.language:
+        line = words.say(
+            _("The changes are shown in %(language)s, which both versions have."),
+            language=language_name(language, words.language),
+        )
+    return TextLines(item.translation.title, language, direction(language), line)
 
 
 def _facts(item: OfferItem, words: Words, now: Instant) -> list[str]:

@@ -165,6 +165,18 @@ def test_the_page_says_which_language_prevails_and_when_ours_trails() -> None:
     assert JAPANESE
 
 
+def test_changes_are_marked_with_the_language_they_are_in() -> None:
+    """The version accepted had no Japanese: the changes are in English within a Japanese page, and a line says why."""
+    from dataclasses import replace
+
+    english = UPDATE.items[0]
+    mixed = replace(english, translation=translation("ja", "利用規約", JAPANESE), text=JAPANESE)
+    html = _html(draft(mixed), "ja")
+    assert '<div class="cg-text" lang="en" dir="ltr" data-cg-view' in html
+    assert '<div class="cg-text" lang="ja" dir="ltr" data-cg-full' in html
+    assert "両方の版にある英語で表示しています" in html
+
+
 def test_rtl_and_language_are_marked_where_text_and_interface_differ() -> None:
     """WCAG 3.1.2: an English interface around an Arabic text."""
     html = _html(draft(item(TERMS, TERMS_2, base=TERMS_1, language="ar")), "en")
