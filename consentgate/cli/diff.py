@@ -102,12 +102,12 @@ def _write_page(path: Path, before: Text, after: Text, redline: Redline) -> None
     title = f"{escape(before.name)} → {escape(after.name)}"
     digests = f"<code>{redline.old_digest}</code> → <code>{redline.new_digest}</code>"
     page = (
-        f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction(language)}">\n'
-        '<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n"
-        f'<body><main class="cg-main"><header class="cg-opening"><h1>{title}</h1></header>\n'
-        f'<div class="cg-text">{to_html(redline)}</div>\n'
+        '<body><main class="cg-main"><header class="cg-opening"><h1>What changed</h1>\n'
+        f'<p class="cg-lede">{title}</p></header>\n'
+        f'<div class="cg-text" lang="{escape(language)}" dir="{direction(language)}">{to_html(redline)}</div>\n'
         f'<p class="cg-fingerprint">SHA-256: {digests}</p>\n'
         "</main></body>\n</html>\n"
     )

@@ -64,6 +64,7 @@ def init(
         samples.NEXT.format(
             database=where / "consentgate.db" if folder != Path() else "consentgate.db",
             secret=secret,
+            origin=f'\n         origin="{origin}",' if origin else "",
             text=place / f"{label}.en.md",
         ).rstrip()
     )

@@ -42,11 +42,15 @@ def _broken(text: str, hanging: str, stream: TextIO) -> str:
     if not stream.isatty():
         return text  # whoever reads a pipe wants whole lines
     width = shutil.get_terminal_size().columns
-    if len(text) <= width:
-        return text
-    indent = text[: len(text) - len(text.lstrip())]
+    return "\n".join(_fill(line, hanging, width) for line in text.split("\n"))
+
+
+def _fill(line: str, hanging: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
-        text.lstrip(), width, initial_indent=indent, subsequent_indent=hanging or indent,
+        line.lstrip(), width, initial_indent=indent, subsequent_indent=hanging or indent,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
 

@@ -75,7 +75,7 @@ Three steps are left:
      app = ConsentGate(
          app,
          database="sqlite:///{database}",
-         secret=Path("{secret}"),
+         secret=Path("{secret}"),{origin}
          subject=lambda scope: None,  # the id of who is signed in, or None for a visitor
      )
 

@@ -55,6 +55,11 @@ def test_it_begins_in_another_folder(command: Command) -> None:
     assert len(read_folder(Path("new/site/policies")).drafts) == 1
 
 
+def test_the_line_of_code_names_the_ledger_alike(command: Command) -> None:
+    """Whoever starts the application before the first publication begins the same ledger."""
+    assert 'origin="example.com/terms",' in command("init", "--origin", "example.com/terms").err
+
+
 def test_names_that_are_given_stand_in_the_settings(command: Command) -> None:
     """Whatever a site is called, the file that is written can be read."""
     command("init", "--origin", "example.com/terms", "--site-name", 'The "Daily" \\ Kettle\tß')

@@ -81,6 +81,18 @@ def test_lines_are_broken_between_words_in_a_terminal_only(
     assert all(len(line) <= 40 and line.endswith("consequently") for line in (line.rstrip() for line in lines))
 
 
+def test_lines_that_were_made_stay_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code among the next steps of `init` keeps its lines and indents in a terminal."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((40, 20)))
+
+    output.tell("Steps:\n\n     first()\n         second()\n" + "word " * 12)
+
+    assert terminal.getvalue().startswith("Steps:\n\n     first()\n         second()\nword word")
+    assert max(map(len, terminal.getvalue().splitlines())) <= 40
+
+
 def test_progress_is_shown_in_a_terminal_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
