@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from consentgate.evidence.entry import DecisionEntry, Entry, EraseEntry, PublishEntry
+from consentgate.evidence.entry import DecisionEntry, Entry, EpochEntry, EraseEntry, PublishEntry
 
 MAX_ROWS = 1_000
 """Rows kept of any table that a file could otherwise blow up."""
@@ -50,6 +50,7 @@ class Summary:
         missing: personal fields that are gone without one.
         gaps: up to 20 of the entries these belong to.
         unpublished: decisions about a text that no earlier entry published; ``None`` in a selection.
+        epochs: the first 20 entries that say the ledger goes on after a restore.
     """
 
     types: Mapping[str, int]
@@ -62,6 +63,7 @@ class Summary:
     missing: int
     gaps: tuple[Gap, ...]
     unpublished: int | None
+    epochs: tuple[EpochEntry, ...] = ()
 
 
 class Account:
@@ -72,8 +74,8 @@ class Account:
     """
 
     __slots__ = (
-        "_complete", "_decisions", "_erased", "_first", "_gone", "_last", "_opened", "_published", "_tests", "_types",
-        "_unpublished",
+        "_complete", "_decisions", "_epochs", "_erased", "_first", "_gone", "_last", "_opened", "_published", "_tests",
+        "_types", "_unpublished",
     )  # fmt: skip
 
     def __init__(self, *, complete: bool) -> None:
@@ -86,6 +88,7 @@ class Account:
         # Personal fields that are gone and not yet accounted for, by the id of their entry.
         self._gone: dict[bytes, tuple[str, ...]] = {}
         self._published: set[tuple[str, str, str, str]] = set()
+        self._epochs: list[EpochEntry] = []
 
     def add(self, entry: Entry, *, opened: int, unopened: tuple[str, ...]) -> None:
         """Take the next entry.
@@ -105,8 +108,10 @@ class Account:
             self._add_decision(entry)
         elif isinstance(entry, PublishEntry):
             self._published.update((entry.policy, entry.version, text.language, text.text) for text in entry.texts)
-        elif isinstance(entry, EraseEntry) and entry.mode != "hold":
+        elif isinstance(entry, EraseEntry) and entry.erases:
             self._add_erasure(entry)
+        elif isinstance(entry, EpochEntry) and len(self._epochs) < _MAX_EXAMPLES:
+            self._epochs.append(entry)
 
     def _add_decision(self, entry: DecisionEntry) -> None:
         if (entry.policy, entry.version, entry.language, entry.text) not in self._published:
@@ -141,4 +146,5 @@ class Account:
             missing=sum(map(len, self._gone.values())),
             gaps=tuple(examples),
             unpublished=self._unpublished if self._complete else None,
+            epochs=tuple(self._epochs),
         )

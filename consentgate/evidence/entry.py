@@ -25,6 +25,7 @@ from consentgate.evidence.forms import (
     Id,
     Ids,
     Language,
+    MaybeCount,
     MaybeDigest,
     MaybeId,
     MaybeMoment,
@@ -50,7 +51,7 @@ METHODS = ("checkbox-button", "api", "import")
 SOURCES = ("server", "import")
 KINDS = ("contract", "notice", "consent")
 IMPACTS = ("material", "editorial")
-ERASURES = ("pseudonymise", "shred", "hold")
+ERASURES = ("pseudonymise", "shred", "hold", "release")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +247,18 @@ class EraseEntry(Entry):
     Args:
         refs: ids of the entries whose openings it concerns.
         fields: names of the fields, or ``None`` for all.
-        mode: ``pseudonymise`` (some fields), ``shred`` (all), or ``hold`` (a legal hold: nothing is deleted).
+        mode: ``pseudonymise`` (some fields), ``shred`` (all), ``hold`` (a legal hold: nothing is deleted) or
+            ``release`` (the hold is over).
         basis: why, in one line without personal data.
     """
 
     TYPE: ClassVar[str] = "erase"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"administrator", "approver", "subject", "subject_kind"})
+
+    @property
+    def erases(self) -> bool:
+        """Whether anything was deleted."""
+        return self.mode in ("pseudonymise", "shred")
 
     refs: Ids
     fields: Names = None
@@ -276,12 +284,17 @@ class AdminEntry(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEntry(Entry):
-    """A new ledger begins after a restore: the first entry says where the last one stood.
+    """The ledger goes on under a new name after a restore: the last one had come further than what was restored.
+
+    The entries before this one are those of the previous ledger, as far as they are left: ``size`` is the place of
+    this entry, and ``root`` the root over everything before it. So old and new checkpoints can be compared.
 
     Args:
-        origin: of the previous ledger.
-        size: its entries, as far as they are known.
-        root: its root, in lower-case hexadecimal.
+        origin: name of the previous ledger.
+        size: entries of it that were restored.
+        root: root over these, in lower-case hexadecimal.
+        known_size: how many it is known to have had before that, or ``None`` where nobody knows.
+        known_root: its root at that size, or ``None``.
     """
 
     TYPE: ClassVar[str] = "epoch"
@@ -289,6 +302,8 @@ class EpochEntry(Entry):
     origin: Name
     size: Count
     root: Digest
+    known_size: MaybeCount = None
+    known_root: MaybeDigest = None
 
 
 TYPES: dict[str, type[Entry]] = {

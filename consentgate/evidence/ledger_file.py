@@ -29,7 +29,7 @@ from consentgate.evidence.account import Account, Summary
 from consentgate.evidence.checkpoint import SignedCheckpoint, open_with_keys
 from consentgate.evidence.commitments import check_openings, openings_from_record
 from consentgate.evidence.encoding import format_base64, parse_hash, parse_utf8
-from consentgate.evidence.entry import decode
+from consentgate.evidence.entry import Entry, EpochEntry, decode
 from consentgate.evidence.note import Verifier
 from consentgate.evidence.tlog import MAX_SIZE, RightEdge, inclusion_root, leaf_hash
 from consentgate.terms.canonical import canonical_json, parse_canonical_json
@@ -42,6 +42,7 @@ Mode = Literal["complete", "selection"]
 
 _START = re.compile(r'\{"i":(0|[1-9][0-9]{0,18}),"leaf":')
 _TRAILER = b'{"checkpoint":'
+_EPOCH = b'"type":"epoch"'
 _TIGHT = (",", ":")
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 _decode_at = json.JSONDecoder().raw_decode
@@ -251,6 +252,21 @@ def parse_header(line: bytes) -> LedgerHeader:
     return header
 
 
+def check_epoch(entry: EpochEntry, index: int, root_before: bytes) -> None:
+    """Check that what an epoch entry says of the ledger before it is what stands before it.
+
+    Args:
+        entry: the epoch entry.
+        index: its place.
+        root_before: root over all entries before it.
+
+    Raises:
+        VerificationError: it speaks of another history.
+    """
+    if entry.size != index or entry.root != root_before.hex():
+        raise VerificationError(f"it says that {entry.origin} had other entries than those that stand before it")
+
+
 class _EntryReader:
     """Takes the lines of the entries, one after the other."""
 
@@ -275,18 +291,23 @@ class _EntryReader:
         index = int(start[1])
         leaf_text, at = _string_at(text, start.end())
         leaf = leaf_text.encode()
+        before = b""
         if header.mode == "complete":
             if index != self.entries:
                 raise VerificationError(f"entry {self.entries} is missing; this is entry {index}")
+            if _EPOCH in leaf:
+                before = self.tree.root()
             self.tree.append(leaf_hash(leaf))
         elif not self.last < index < header.size:
             raise VerificationError(f"entry {index} after entry {self.last} in a ledger of {header.size}")
         if header.proofs or self.account is not None:
-            self._check_rest(text, at, index, leaf)
+            entry = self._check_rest(text, at, index, leaf)
+            if before and isinstance(entry, EpochEntry):
+                check_epoch(entry, index, before)
         self.last = index
         self.entries += 1
 
-    def _check_rest(self, text: str, at: int, index: int, leaf: bytes) -> None:
+    def _check_rest(self, text: str, at: int, index: int, leaf: bytes) -> Entry | None:
         """Check what follows the leaf: openings, proof, end of line."""
         record = _record(('{"open":' + text[at + 8 :]).encode(), "the openings")
         wanted = {"open", "proof"} if self.header.proofs else {"open"}
@@ -295,13 +316,14 @@ class _EntryReader:
         if self.header.proofs:
             self._check_proof(record["proof"], index, leaf)
         if self.account is None:
-            return
+            return None
         if (record["open"] is not None and not self.header.openings) or record["open"] == {}:
             raise VerificationError("openings where there should be none, or none where there should be some")
         openings = {} if record["open"] is None else openings_from_record(record["open"])
         entry = decode(leaf)
         unopened = check_openings(entry.commitments, openings)
         self.account.add(entry, opened=len(openings), unopened=unopened if self.header.openings else ())
+        return entry
 
     def _check_proof(self, proof: Any, index: int, leaf: bytes) -> None:
         if not isinstance(proof, list) or not all(isinstance(item, str) for item in proof):

@@ -231,6 +231,13 @@ def _ledger_findings(summary: Summary, *, complete: bool) -> Iterable[str]:
         yield f"{_count(summary.unpublished, 'decision')} about a text that no earlier entry published."
     if summary.tests:
         yield f"{_count(summary.tests, 'decision')} from a test set-up, and not counted above."
+    for epoch in summary.epochs:
+        lost = None if epoch.known_size is None else epoch.known_size - epoch.size
+        missing = "nobody knows how many" if lost is None else "none" if lost <= 0 else f"{lost:,}"
+        yield (
+            f"After entry {epoch.size - 1:,} a backup of {epoch.origin} was restored, and the ledger goes on under "
+            f"another name. Entries of it that are lost: {missing}."
+        )
 
 
 def _count(number: int, thing: str) -> str:

@@ -91,7 +91,9 @@ entries = st.one_of(
             st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | words, max_size=3,
         ),
     ),
-    build(EpochEntry, origin=words, size=counts, root=digests),
+    build(
+        EpochEntry, origin=words, size=counts, root=digests, known_size=maybe(counts), known_root=maybe(digests)
+    ),
 )  # fmt: skip
 
 
