@@ -17,7 +17,7 @@ from pathlib import Path
 from consentgate.errors import DraftError
 from consentgate.terms.canonical import MAX_TEXT_BYTES
 from consentgate.terms.draft import MAX_FRONT_MATTER_BYTES, Draft, parse_draft
-from consentgate.terms.policy import Policy
+from consentgate.terms.policy import Kind, Policy
 from consentgate.terms.policy_file import parse_policy
 
 MAX_FILES = 10_000
@@ -29,7 +29,7 @@ class Folder:
     """What a folder holds.
 
     Args:
-        policies: one for each sub-folder, in the order of their names.
+        policies: one for each sub-folder: contracts, notices, consents, each by name.
         drafts: every translation of every version.
     """
 
@@ -58,7 +58,9 @@ def read_folder(root: Path) -> Folder:
         raise DraftError(
             "there is no policy in this folder", file=str(root), hint="a policy is a sub-folder with a policy.toml"
         )
-    return Folder(tuple(policies), tuple(drafts))
+    # Contracts first: they are what a visitor is stopped for, and come first on the page.
+    kinds = list(Kind)
+    return Folder(tuple(sorted(policies, key=lambda policy: (kinds.index(policy.kind), policy.slug))), tuple(drafts))
 
 
 def _drafts(place: Path, root: Path, so_far: int) -> list[Draft]:

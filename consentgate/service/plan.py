@@ -256,23 +256,39 @@ class Planner:
 
     def _in_order(self, policy: Policy, fresh: list[Version]) -> list[Version]:
         """Check new versions of one policy against those before them, and settle impacts that were left open."""
-        chain = list(self._calendar.chain(policy.slug))
-        first = not chain
+        published = self._calendar.chain(policy.slug)
         settled: list[Version] = []
         for version in sorted(fresh, key=lambda version: (version.effective, version.label)):
-            before = chain[-1] if chain else None
-            if before and version.effective < before.effective:
-                raise PublishError(
-                    f"{policy.slug} {version.label} would take effect before {before.label}, which is published",
-                    hint="give it a later effective date",
-                    **self._place(version, "effective"),
-                )
-            version = self._settle(version, chain)
-            if before:
-                self._check_notice(policy, version, historic=first and version.effective <= self._now)
+            chain = sorted((*published, *settled), key=lambda other: other.effective)
+            earlier = [other for other in chain if other.effective <= version.effective]
+            self._check_history(policy, version, published)
+            version = self._settle(version, earlier)
+            if earlier:
+                # The first import of a folder brings its history: what was announced before we were there stays true.
+                self._check_notice(policy, version, historic=not published and version.announced <= self._now)
+            self._warn_of_scheduled(version, chain[len(earlier) :])
             settled.append(version)
-            chain.append(version)
         return settled
+
+    def _check_history(self, policy: Policy, version: Version, published: Sequence[Version]) -> None:
+        """What took effect already cannot get a predecessor; what is only scheduled can."""
+        past = [other for other in published if other.effective <= self._now]
+        if past and version.effective < past[-1].effective:
+            raise PublishError(
+                f"{policy.slug} {version.label} would take effect before {past[-1].label}, which is in force already",
+                hint="give it a later effective date",
+                **self._place(version, "effective"),
+            )
+
+    def _warn_of_scheduled(self, version: Version, later: Sequence[Version]) -> None:
+        for other in later:
+            self._findings.append(
+                Finding(
+                    "before-scheduled",
+                    f"{other.label} is scheduled to follow: check that it has this change too, or it will be lost.",
+                    file=f"{version.policy} {version.label}",
+                )
+            )
 
     def _settle(self, version: Version, chain: Sequence[Version]) -> Version:
         if not chain:

@@ -105,8 +105,30 @@ def test_a_version_cannot_take_effect_before_the_one_that_is_published(desk: Des
     """History is not re-ordered."""
     desk.publish(draft("2"))
 
-    with pytest.raises(PublishError, match="before 2"):
+    with pytest.raises(PublishError, match="before 2, which is in force already"):
         desk.publish(draft("1", TEXT + "More.\n", effective="2020-01-01", announce="2020-01-01"))
+
+
+def test_a_typo_can_be_mended_while_a_version_is_scheduled(desk: Desk) -> None:
+    """And the publisher is told that the scheduled text must have the change, too."""
+    desk.publish(draft("1"))
+    desk.accept(ALICE)
+    desk.publish(draft("3", TEXT + "More.\n", effective="2026-02-01"))
+    done = desk.publish(draft("2", TEXT.replace("owe", "owe us"), impact="editorial"))
+
+    assert "before-scheduled" in [finding.code for finding in done.findings]
+    assert (desk.terms.version("terms").label, desk.state(ALICE)) == ("2", "announced")
+    desk.clock.advance(days=31)
+    assert (desk.terms.version("terms").label, desk.state(ALICE)) == ("3", "required")
+
+
+def test_the_first_import_of_a_folder_brings_its_history(desk: Desk) -> None:
+    """Bug: a scheduled version that was announced long ago was refused for want of notice on a new database."""
+    policy = replace(TERMS, notice_days=30)
+    pending = draft("2", TEXT + "More.\n", announce="2025-11-01", effective="2026-01-10")
+    desk.publish(draft("1", announce="2025-01-01", effective="2025-01-01"), pending, policies=(policy,))
+
+    assert desk.state(ALICE) == "required"
 
 
 def test_two_texts_for_one_version_are_refused(desk: Desk) -> None:
