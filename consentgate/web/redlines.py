@@ -7,7 +7,8 @@ deeper by as much as the page's own headings need.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -84,7 +85,26 @@ def redline_html(redline: Redline, view: View, words: Words, *, slug: str, top: 
         slug: of the policy; goes before every id.
         top: level of its highest heading in the page.
     """
-    html = views.to_html(redline, view=view, labels=labels(words))
+    return _redline_html(_Marked(redline.digest, view, words, slug, top, redline))
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What a rendered redline depends on; the redline itself is told by its digest."""
+
+    digest: str
+    view: View
+    words: Words
+    slug: str
+    top: int
+    redline: Redline = field(compare=False)
+
+
+# After a publication everybody reads the same page within hours, and marking up a long text takes a tenth of a second.
+@lru_cache(maxsize=128)
+def _redline_html(marked: _Marked) -> Markup:
+    slug, top = marked.slug, marked.top
+    html = views.to_html(marked.redline, view=marked.view, labels=labels(marked.words))
     html = _CHANGE_ID.sub(rf"\g<1>{slug}-change-", html)
     html = html.replace('href="#s-', f'href="#{slug}-s-')
     return Markup(_rebased(html, top))  # noqa: S704 - every word of it was escaped by the view
@@ -105,6 +125,7 @@ def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -
     ]
 
 
+@lru_cache(maxsize=128)
 def text_html(text: str, *, slug: str, top: int, title: str = "") -> Markup:
     """A text as it stands in a page; no comment of a page's own can be faked by it.
 

@@ -211,10 +211,14 @@ class Texts:
             version_name=version_name(version, visit.words),
             facts=facts,
             digest=translation.digest,
-            address=_absolute(
+            address=self._absolute(
                 visit, f"{visit.base}/{shelf.policy.slug}/{version.label}?language={translation.language}"
             ),
         )
+
+    def _absolute(self, visit: Visit, path: str) -> str:
+        """An address with scheme and host as the visitor sees them, for a file that leaves the site."""
+        return f"{self.house.proxies.scheme(visit.request.scope)}://{visit.request.url.netloc}{path}"
 
     def _record(
         self, visit: Visit, shelf: Shelf, version: Version, translation: Translation, text: str
@@ -260,8 +264,3 @@ def link_header(links: Sequence[HeadLink]) -> str:
 def _attachment(version: Version, translation: Translation, ending: str) -> dict[str, str]:
     name = f"{version.policy}-{version.label}.{translation.language}.{ending}"
     return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _absolute(visit: Visit, path: str) -> str:
-    url = visit.request.url
-    return f"{url.scheme}://{url.netloc}{path}"

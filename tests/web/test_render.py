@@ -74,6 +74,24 @@ def test_a_name_the_page_does_not_give_is_an_error(tmp_path: Path) -> None:
         Renderer(tmp_path).render("message.html", "en", page=object())
 
 
+def test_two_sites_in_one_process_keep_their_own_words(tmp_path: Path) -> None:
+    """What was rendered for one is not shown to the other, though the redline is the same."""
+    from consentgate.web.redlines import redline_html
+    from tests.web.samples import TERMS, TERMS_1, TERMS_2, item
+
+    (tmp_path / "locales").mkdir()
+    (tmp_path / "locales" / "en.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "inserted"\nmsgstr "NEW"\n'
+    )
+    redline = item(TERMS, TERMS_2, base=TERMS_1).redline
+    assert redline is not None
+    said = [
+        redline_html(redline, "inline", renderer.words("en"), slug="a", top=2)
+        for renderer in (Renderer(), Renderer(tmp_path))
+    ]
+    assert ["[NEW] " in html for html in said] == [False, True]
+
+
 def test_everything_is_escaped(tmp_path: Path) -> None:
     """A site name is a word, not markup."""
     (tmp_path / "message.html").write_text("{{ site }}")
