@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from consentgate.errors import StoreError as StoreError
     from consentgate.errors import TermsChangedError as TermsChangedError
     from consentgate.errors import VerificationError as VerificationError
+    from consentgate.gate.hooks import Passage as Passage
+    from consentgate.gate.hooks import passage_of as passage_of
+    from consentgate.host.banner import consentgate_banner as consentgate_banner
+    from consentgate.host.requires import requires as requires
     from consentgate.service.terms import Terms as Terms
     from consentgate.terms.policy import Act as Act
     from consentgate.terms.policy import Audience as Audience
@@ -46,6 +50,7 @@ _HOMES = {
     "InputError": "consentgate.errors",
     "Kind": "consentgate.terms.policy",
     "NotFoundError": "consentgate.errors",
+    "Passage": "consentgate.gate.hooks",
     "Policy": "consentgate.terms.policy",
     "SealError": "consentgate.errors",
     "StoreError": "consentgate.errors",
@@ -55,6 +60,9 @@ _HOMES = {
     "TermsChangedError": "consentgate.errors",
     "VerificationError": "consentgate.errors",
     "Version": "consentgate.terms.policy",
+    "consentgate_banner": "consentgate.host.banner",
+    "passage_of": "consentgate.gate.hooks",
+    "requires": "consentgate.host.requires",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from consentgate.errors import ConsentGateError
 from consentgate.gate.hooks import ASGIApp, Message, Receive, Scope, Send
@@ -16,16 +17,25 @@ from consentgate.gate.hooks import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger("consentgate")
 
 
-def lifespan_around(app: ASGIApp, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> ASGIApp:
+def lifespan_around(
+    app: ASGIApp,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    *,
+    carried: Mapping[str, Any] | None = None,
+) -> ASGIApp:
     """Build the application that answers the lifespan scope.
 
     Args:
         app: the inner application.
         start: opens our resources; its errors refuse start-up.
         stop: closes them.
+        carried: what every request's ``scope["state"]`` is to hold, where the server supports that.
     """
 
     async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+        if carried and isinstance(state := scope.get("state"), dict):
+            state.update(carried)
         inner = _Inner(app, scope)
         await receive()  # lifespan.startup
         try:

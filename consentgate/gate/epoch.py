@@ -143,7 +143,9 @@ class Watch:
         except Exception:
             self._paused = self._options.clock() + PAUSE
             raise
-        self._begin(self._make(generation, calendar, now))
+        # By the clock after loading: the first load may have published what takes effect at once, and a moment from
+        # before that would let the very request through that waited for it.
+        self._begin(self._make(generation, calendar, self._options.clock()))
 
     def _make(self, generation: int, calendar: Calendar, now: float) -> Epoch:
         snapshot = Snapshot(calendar, 0 if now == _NEVER else int(now * SECOND))

@@ -87,6 +87,7 @@ class Asking(Handle):
         languages: Sequence[str] = (),
         ask: Literal["required", "all"] = "required",
         only: Iterable[str] | None = None,
+        path: str | None = None,
     ) -> OfferDraft:
         """What this subject is asked now, with the redline from their own last accepted version.
 
@@ -94,12 +95,15 @@ class Asking(Handle):
             subject: who.
             languages: language ranges, best first.
             ask: ``required``: what blocks or is in grace; ``all``: also what is announced.
-            only: just these policies, whatever their state.
+            only: just these policies, whatever their state and audience.
+            path: where the subject is going, without the mount point: what binds elsewhere is not asked about;
+                ``None`` for anywhere.
         """
         calendar, holdings = await self.fresh(), await self.holdings(subject)
         drafter = Drafter(
-            calendar, self._text, self._redline, self._randomness, frozenset(only) if only is not None else None
-        )
+            calendar, self._text, self._redline, self._randomness,
+            frozenset(only) if only is not None else None, path,
+        )  # fmt: skip
         return await asyncio.to_thread(
             partial(drafter.draft, subject, holdings, self.clock(), languages=languages, everything=ask == "all")
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from consentgate.errors import CanonicalError, OfferExpiredError, SealError
+from consentgate.gate.paths import readings
 from consentgate.gate.seals import Seals
 from consentgate.service.holdings import NOTHING, Holding, State, state_of
 from consentgate.terms.calendar import Calendar, Standing
@@ -124,7 +125,10 @@ class Drafter:
         text: canonical text by digest.
         compare: redline by the digests of two texts.
         randomness: returns *n* random bytes.
-        only: slugs to ask about, whatever their state; ``None`` asks about what needs a decision.
+        only: slugs to ask about, whatever their state and audience: somebody was sent here for just these; ``None``
+            asks about what needs a decision.
+        path: where the subject is going, without the mount point; ``None`` for "anywhere". Terms of other places are
+            not asked about on the way.
     """
 
     calendar: Calendar
@@ -132,6 +136,7 @@ class Drafter:
     compare: Callable[[str, str], Redline]
     randomness: Callable[[int], bytes]
     only: frozenset[str] | None = None
+    path: str | None = None
 
     def draft(
         self,
@@ -154,14 +159,18 @@ class Drafter:
         items = []
         for standing in self.calendar.at(now).standings:
             slug = standing.policy.slug
-            if self.only is not None and slug not in self.only:
-                continue
-            if not standing.policy.audience.binds_subject(subject):
+            if not (self._binds(standing.policy, subject) if self.only is None else slug in self.only):
                 continue
             item = self._item(standing, holdings.get(slug, NOTHING), now, languages, everything=everything)
             if item:
                 items.append(item)
         return OfferDraft(self._id(now), subject, tuple(items), tuple(languages), now)
+
+    def _binds(self, policy: Policy, subject: Subject) -> bool:
+        audience = policy.audience
+        if not audience.binds_subject(subject):
+            return False
+        return self.path is None or any(audience.covers(path) for path in readings(self.path))
 
     def _id(self, now: Instant) -> UUID:
         return uuid7(now, self.randomness(10))

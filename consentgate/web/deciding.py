@@ -7,10 +7,11 @@ into the offer, and only then do offer, return address and kept form replace the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -27,6 +28,7 @@ from consentgate.errors import (
     TermsChangedError,
 )
 from consentgate.gate.hooks import KeptForm
+from consentgate.gate.paths import local_path
 from consentgate.gate.returning import open_return
 from consentgate.gate.seals import Seals
 from consentgate.service.offer import OfferDraft, SealedOffer, control_bytes
@@ -53,6 +55,7 @@ class Errand:
         kept: sealed form, or empty.
         view: of the redline.
         only: slug of the one policy asked about, or empty.
+        path: of the request that was stopped, without the mount point; empty where `next` or `kept` tell.
         notice: what to say first.
         missing: slugs whose box was not ticked.
         status: to answer with.
@@ -63,6 +66,7 @@ class Errand:
     kept: str = ""
     view: View = "inline"
     only: str = ""
+    path: str = ""
     notice: Notice | None = None
     missing: frozenset[str] = frozenset()
     status: int = 200
@@ -93,7 +97,9 @@ class Deciding:
         )
         return await self.present(visit, errand)
 
-    async def in_place(self, request: Request, *, status: int, kept: KeptForm | None, too_large: bool) -> Response:
+    async def in_place(
+        self, request: Request, *, status: int, kept: KeptForm | None, too_large: bool, only: str = ""
+    ) -> Response:
         """Answer a stopped request with the review page itself."""
         visit = self.house.visit(request)
         words = visit.words
@@ -109,14 +115,17 @@ class Deciding:
                 ),
                 "error",
             )
-        return await self.present(visit, Errand(notice=notice, status=status), keep=kept)
+        return await self.present(
+            visit, Errand(only=only, path=local_path(request.scope), notice=notice, status=status), keep=kept
+        )
 
     async def present(self, visit: Visit, errand: Errand, *, keep: KeptForm | None = None) -> Response:
         """Draft an offer, render it, seal what was rendered, and put the seal into the page."""
         terms, subject = self.house.terms, self.house.subject_of(visit)
         if keep is not None:
             errand = replace(errand, kept=seal_kept(self.seals, keep, subject.key))
-        draft = await terms.offer(subject, languages=visit.wanted, only=[errand.only] if errand.only else None)
+        only, path = [errand.only] if errand.only else None, self._going(visit, errand, subject)
+        draft = await terms.offer(subject, languages=visit.wanted, only=only, path=path)
         if not draft.items:
             return self._nothing_to_decide(visit, errand, subject)
         wishes = Wishes(
@@ -161,6 +170,18 @@ class Deciding:
             return token if token and open_return(self.seals, token) else ""
         except SealError:
             return ""
+
+    def _going(self, visit: Visit, errand: Errand, subject: Subject) -> str | None:
+        """The path this visitor is on their way to, without the mount point; ``None`` where none is known."""
+        if errand.path:
+            return errand.path
+        target = self._return_address(errand)
+        if errand.kept:
+            with suppress(SealError):
+                target = open_kept(self.seals, errand.kept, subject.key).action
+        if target is None:
+            return None
+        return local_path({"path": unquote(target.partition("?")[0]), "root_path": visit.root})
 
     def _return_address(self, errand: Errand) -> str | None:
         return open_return(self.seals, errand.next) if errand.next else None

@@ -23,7 +23,7 @@ from consentgate.gate.verdict import Verdict
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
 from consentgate.web.deciding import Deciding
-from consentgate.web.lists import Lists, bare
+from consentgate.web.lists import Lists
 from consentgate.web.mine import Mine
 from consentgate.web.notices import error_page
 from consentgate.web.render import Renderer
@@ -69,7 +69,7 @@ class Pages:
         deciding, texts, lists, mine = self._deciding, Texts(self.house), Lists(self.house), Mine(self.house)
         table: list[tuple[str, Callable[..., Any], tuple[str, ...]]] = [
             ("", lists.all, ("GET",)),
-            ("/", bare, ("GET",)),
+            ("/", lists.bare, ("GET",)),
             ("/review", deciding.show, ("GET",)),
             ("/review", deciding.decide, ("POST",)),
             ("/mine", mine.agreements, ("GET",)),
@@ -87,16 +87,17 @@ class Pages:
 
     async def review(
         self, scope: Scope, receive: Receive, send: Send, *,
-        verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool,
+        verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool, only: str = "",
     ) -> None:  # fmt: skip
         """Answer a stopped request with the review page itself; see `consentgate.gate.hooks.Hooks`.
 
         The verdict is not looked at: the offer asks the ledger, which knows what the pass may have forgotten.
+        With ``only`` the page asks about that one policy.
         """
         del verdict
         request = Request(scope, receive)
         try:
-            response = await self._deciding.in_place(request, status=status, kept=kept, too_large=too_large)
+            response = await self._deciding.in_place(request, status=status, kept=kept, too_large=too_large, only=only)
         except ConsentGateError as error:
             response = await self._error(request, error)
         await response(scope, receive, send)

@@ -45,10 +45,12 @@ class Rooms:
 
     async def review(
         self, scope: Scope, receive: Receive, send: Send, *,
-        verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool,
+        verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool, only: str = "",
     ) -> None:  # fmt: skip
         """Answer with the review page in place."""
-        await self._pages.review(scope, receive, send, verdict=verdict, status=status, kept=kept, too_large=too_large)
+        await self._pages.review(
+            scope, receive, send, verdict=verdict, status=status, kept=kept, too_large=too_large, only=only
+        )  # fmt: skip
 
     async def unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 503 with a page that says when to come back."""
