@@ -1,4 +1,4 @@
-"""``consentgate export`` and ``receipt``: the record as files.
+"""``consentgate export``, ``receipt`` and ``bundle``: the record as files.
 
 Room: cli.
 """
@@ -155,3 +155,37 @@ def receipt(
         show_json({"id": decision, "file": str(output) if output else None, "receipt": data.decode()})
     elif output is None:
         typer.echo(data, nl=False)
+
+
+def bundle(
+    decision: Annotated[str | None, typer.Argument(metavar="[ID]", help="Of one decision, as status shows it.")] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="KIND:ID", help="Of everything about one subject.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The zip file to write.")] = Path(
+        "bundle.zip"
+    ),
+    config: options.Config = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the evidence of one decision or one subject: receipts, texts, redlines, pages, and a verifier.
+
+    The zip file proves itself: whoever gets it runs the verify.py inside, which needs nothing but Python. It holds
+    personal fields, and is readable by you alone.
+    """
+    from consentgate.evidence.bundle import verify
+    from consentgate.terms.subject import parse_subject
+
+    async def read(terms: Terms) -> bytes:
+        return await terms.bundle(parse_subject(subject) if subject else None, decision=decision)
+
+    data = with_terms(find_project(config, database).existing(), read)
+    packed = verify(data)
+    write_whole(output, data)
+    if as_json:
+        facts = {"file": str(output), "bytes": len(data), "decisions": len(packed.decisions)}
+        show_json({**facts, "documents": len(packed.documents), "missing": [list(item) for item in packed.missing]})
+    else:
+        decisions, documents = count(len(packed.decisions), "decision"), count(len(packed.documents), "document")
+        tell(f"{output}: {decisions}, {documents}, {len(data):,} bytes; check it with: consentgate verify {output}")

@@ -13,7 +13,7 @@ import typer
 
 from consentgate.cli.demo import demo
 from consentgate.cli.diff import diff
-from consentgate.cli.export import export, receipt
+from consentgate.cli.export import bundle, export, receipt
 from consentgate.cli.failures import Commands
 from consentgate.cli.init import init
 from consentgate.cli.key import keys
@@ -47,6 +47,7 @@ app.command("lint-page", rich_help_panel=_TEXTS)(lint_page)
 app.command("verify", rich_help_panel=_RECORD)(verify)
 app.command("export", rich_help_panel=_RECORD)(export)
 app.command("receipt", rich_help_panel=_RECORD)(receipt)
+app.command("bundle", rich_help_panel=_RECORD)(bundle)
 app.add_typer(tokens, rich_help_panel=_KEYS)
 app.add_typer(keys, rich_help_panel=_KEYS)
 

@@ -40,7 +40,7 @@ class Rooms:
         if self._api is None:
             from consentgate.web.api import build_api
 
-            self._api = build_api(self._terms, self._prefix)  # type: ignore[assignment]
+            self._api = build_api(self._terms, self._prefix)
         return self._api
 
     async def review(

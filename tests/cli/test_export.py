@@ -119,3 +119,21 @@ def test_a_receipt_that_does_not_exist_is_an_error(name: str, decided: Project, 
 
     assert (done.code, done.err.splitlines()[0]) == (1, "error: there is no such receipt")
     assert not Path("none.receipt").exists()
+
+
+def test_a_bundle_is_written_whole_and_verifies(decided: Project, command: Command) -> None:
+    """Of a subject or of one decision, and readable by its owner alone."""
+    found = command("status", "--subject", "ada", "--json").json["policies"][0]["receipt"]
+    for ask in (("--subject", "ada"), (found,)):
+        done = command("bundle", *ask, "-o", "ada.zip", "--json")
+
+        assert (done.json["decisions"], done.json["missing"]) == (1, [])
+        assert Path("ada.zip").stat().st_mode & 0o077 == 0
+        assert "INTACT" in command("verify", "ada.zip").out
+
+
+@pytest.mark.parametrize("ask", [(), ("nonsense",), ("--subject", "nobody"), ("x", "--subject", "ada")])
+def test_a_bundle_of_nothing_is_an_error(ask: tuple[str, ...], decided: Project, command: Command) -> None:
+    """And writes no file."""
+    assert command("bundle", *ask).code == 1
+    assert not Path("bundle.zip").exists()
