@@ -190,7 +190,7 @@ class _Builder:
             return
         cell = self.inline.take()
         if self.row is not None and tag in ("td", "th", "tr"):
-            if cell or not opens:
+            if cell or (not opens and tag != "tr"):
                 self.row.append(cell)
         elif self.row is not None:
             self.inline.runs = [*cell, Run("\n")] if cell else []

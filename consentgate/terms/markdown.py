@@ -19,6 +19,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from consentgate.terms.blocks import MAX_SIGNS, count_signs, cut_plain, read_plain
 from consentgate.terms.inline import HIDDEN_TAGS, parser
 
 ID_PREFIX = "s-"
@@ -57,10 +58,12 @@ def render(text: str, *, shift: int = 0) -> str:
         shift: how many levels deeper headings go, so that the text's own title fits under the page's.
 
     Returns:
-        HTML; headings have ids (`ID_PREFIX` and a slug), links ``rel="noopener noreferrer"``.
+        HTML; headings have ids (`ID_PREFIX` and a slug), links ``rel="noopener noreferrer"``. A text with an absurd
+        number of signs is shown as it stands.
     """
+    heavy = count_signs(text) > MAX_SIGNS
     html = nh3.clean(
-        _renderer().render(text),
+        _plain(text) if heavy else _renderer().render(text),
         tags=set(_TAGS),
         clean_content_tags=set(HIDDEN_TAGS),
         attributes=_ATTRIBUTES,
@@ -74,13 +77,20 @@ def render(text: str, *, shift: int = 0) -> str:
     return html
 
 
+def _plain(text: str) -> str:
+    """A text whose signs would keep the parser busy for too long, as the redline reads it: paragraph by paragraph."""
+    blocks = (block for piece in cut_plain(text) for block in read_plain(piece))
+    texts = (_escape(block.cells[0][0].text).replace("\n", "<br>\n") for block in blocks)
+    return "".join(f"<p>{words}</p>\n" for words in texts)
+
+
 def slug(title: str) -> str:
     """A heading's words as an id: letters and digits of any script, joined by hyphens.
 
     >>> slug("3. Paying & refunds")
     '3-paying-refunds'
     """
-    kept = "".join(char if _sluggable(char) else " " for char in title.casefold())
+    kept = "".join(char if _sluggable(char) else " " for char in title.lower())
     return "-".join(kept.split()) or "section"
 
 

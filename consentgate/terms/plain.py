@@ -122,8 +122,8 @@ class _Lists:
 
     def _item(self, indent: int, sign: str, number: int, width: int, words: str) -> bool:
         inside = not self.items or indent >= self.items[-1].offset
-        if self.paragraph and inside and number:
-            return False  # whether a number may interrupt a paragraph is a question for the parser
+        if self.paragraph and inside and sign in ".)" and number != 1:
+            return False  # of numbered lists, only one that begins with 1 interrupts a paragraph
         self._end()
         sibling = self._leave(indent)
         if indent - self._base() >= 4 or (sibling is not None and indent - sibling.indent >= 4):

@@ -214,7 +214,7 @@ def from_bytes(data: bytes) -> Redline:
             parts=tuple(Kept(part) if isinstance(part, str) else _read_item(part) for part in record["parts"]),
             link_parts=tuple(LinkChange(item, *map(_string, words)) for item, *words in record["links"]),
             references=tuple((*map(_string, reference),) for reference in record["references"]),  # type: ignore[misc]
-            degraded=record["degraded"] and _string(record["degraded"]),
+            degraded=None if record["degraded"] is None else _string(record["degraded"]),
             algorithm=_string(record["algorithm"]),
         )
         _check_places(redline)
@@ -239,6 +239,11 @@ def _check_places(redline: Redline) -> None:
                 raise ValueError("a move from where nothing left")
     if any(not 0 <= link.item < len(redline.parts) for link in redline.link_parts):
         raise ValueError("a link outside the text")
+    codes = redline.degradations
+    if redline.degraded is not None and (
+        not codes or list(codes) != sorted({BLOCKS, PLAIN, WORDS}.intersection(codes))
+    ):
+        raise ValueError("an unknown degradation")
     if any(len(reference) != 3 for reference in redline.references):
         raise ValueError("a reference without label, target and title")
 

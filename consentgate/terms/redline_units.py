@@ -24,6 +24,7 @@ _MOVED_ALIKE = 0.6
 _MOVED_CHARACTERS = 20
 _MOVED_WORDS = 8
 _CONTAINED = 0.8
+_PART_WORDS = 5
 _LONG = 20
 _BETWEEN = 3
 _ALIKE_ALONE = 0.25
@@ -78,42 +79,45 @@ def _regrouped(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, pairs: list
     if len(pairs) == gap[1] - gap[0] == gap[3] - gap[2]:
         return [(one, one + 1, other, other + 1) for one, other in pairs]
     split = _parts(olds, news, pairs, gap, set())
-    used = {one for one, _, _ in split}
-    turned = [(other, one) for one, other in pairs if one not in used]
-    joined = _parts(news, olds, turned, (gap[2], gap[3], gap[0], gap[1]), {o for _, a, b in split for o in range(a, b)})
-    grouped = used | {one for _, a, b in joined for one in range(a, b)}
-    matches = [(one, one + 1, other, other + 1) for one, other in pairs if one not in grouped]
-    matches += [(one, one + 1, first, last) for one, first, last in split]
-    matches += [
-        (first, last, other, other + 1) for other, first, last in joined if not used.intersection(range(first, last))
-    ]
-    return sorted(matches)
+    old_used = {one for one, _, _ in split}
+    within = [(other, one) for one, first, last in split for other in range(first, last)]
+    turned = sorted([*within, *((other, one) for one, other in pairs if one not in old_used)])
+    joined = _parts(news, olds, turned, (gap[2], gap[3], gap[0], gap[1]), {other for other, _ in within})
+    matches = [(one, one + 1, first, last) for one, first, last in split]
+    matches += [(first, last, other, other + 1) for other, first, last in joined]
+    old_used.update(one for _, first, last in joined for one in range(first, last))
+    return sorted(matches + [(one, one + 1, other, other + 1) for one, other in pairs if one not in old_used])
 
 
 def _parts(
-    wholes: Sequence[Unit], parts: Sequence[Unit], pairs: Sequence[Pair], gap: Gap, closed: set[int]
+    wholes: Sequence[Unit], parts: Sequence[Unit], pairs: Sequence[Pair], gap: Gap, used: set[int]
 ) -> list[tuple[int, int, int]]:
-    """Blocks of one side that are several on the other: the whole, and from where to where its parts stand."""
+    """Blocks of one side that are several on the other: the whole, and from where to where its parts stand.
+
+    Args:
+        wholes, parts: the blocks of either side.
+        pairs: which are paired already, in order of the wholes and of the parts.
+        gap: the stretch of wholes and of parts to look at.
+        used: wholes to leave alone.
+    """
     found = []
     low = gap[2]
     partner = dict(pairs)
-    taken = {other for _, other in pairs} | closed
+    taken = set(partner.values())
     ahead = sorted(partner)
     for whole in range(gap[0], gap[1]):
-        if wholes[whole].row or len(wholes[whole].key) < 2 * _LONG:
-            continue
-        high = next((partner[one] for one in ahead if one > whole), gap[3])
         own = partner.get(whole)
         first, last = (low, low) if own is None else (own, own + 1)
-        if own is None:
-            first, last = _longest(wholes[whole], parts, low, high, taken)
-        else:
-            first = _reach(wholes[whole], parts, own, range(own - 1, low - 1, -1), taken)
-            last = _reach(wholes[whole], parts, own, range(own + 1, high), taken) + 1
+        if whole not in used and not wholes[whole].row and len(wholes[whole].key) >= 2 * _LONG:
+            high = next((partner[one] for one in ahead if one > whole), gap[3])
+            if own is None:
+                first, last = _longest(wholes[whole], parts, low, high, taken)
+            else:
+                first = _reach(wholes[whole], parts, own, range(own - 1, low - 1, -1), taken)
+                last = _reach(wholes[whole], parts, own, range(own + 1, high), taken) + 1
         if last - first > 1:
             found.append((whole, first, last))
-        if last > first:
-            low = last
+        low = max(low, last)
     return found
 
 
@@ -149,7 +153,7 @@ def _is_part(part: Unit, whole: Unit) -> bool:
     if part.key in whole.key:
         return len(part.key) >= _LONG or whole.key.startswith(part.key) or whole.key.endswith(part.key)
     words = part.words()
-    return len(words) >= _MOVED_WORDS and len(words & whole.words()) >= _CONTAINED * len(words)
+    return len(words) >= _PART_WORDS and len(words & whole.words()) >= _CONTAINED * len(words)
 
 
 def moves(olds: Sequence[Unit], news: Sequence[Unit], matches: Sequence[Match], work: Work) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """The redline as people read it: inline, side by side, changes only, as a list, in mail and in a terminal.
 
-Room: terms (pure; standard library only). Called by the pages, the e-mail and the command line. Words of the interface
+Room: terms (pure). Called by the pages, the e-mail and the command line. Words of the interface
 come in as `Labels`, so that they can be in the reader's language. Every letter of a text is escaped here; the only
 tags are ours. Every insertion and deletion says so in words too (visually hidden), because colour is not for everybody
 (WCAG 1.4.1), and ``<ins>`` and ``<del>`` are silent in most screen readers.

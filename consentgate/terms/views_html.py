@@ -1,6 +1,6 @@
 """How blocks and words become HTML: the small workshop behind `views`.
 
-Room: terms (pure; standard library only). Called by `views`. A flat run of blocks becomes nested lists, quotations and
+Room: terms (pure). Called by `views`. A flat run of blocks becomes nested lists, quotations and
 tables again; a run of pieces becomes ``<ins>``, ``<del>`` and the formatting the words had.
 """
 

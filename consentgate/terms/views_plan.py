@@ -1,6 +1,6 @@
 """What a view of the redline says before it says how: the interface's words, what is folded, the list of changes.
 
-Room: terms (pure; standard library only). Called by `views` and `views_text`.
+Room: terms (pure). Called by `views` and `views_text`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The redline in a terminal.
 
-Room: terms (pure; standard library only). Called by the command line. No control character of a text gets through.
+Room: terms (pure). Called by the command line. No control character of a text gets through.
 """
 
 from __future__ import annotations

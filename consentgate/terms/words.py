@@ -41,8 +41,7 @@ _UNSEEN = r"\xad\u200b\u200e\u200f\u2060\ufeff"
 
 _LETTER = f"[^{_BLANKS}{_SIGNS}{_CJK}{_SOUTH_EAST}]"
 _TOKEN = re.compile(
-    f"[{_BLANKS}{_UNSEEN}]*(?:{_LETTER}+(?:['’.,@‐‑-]{_LETTER}+)*"
-    f"|[{_SOUTH_EAST}][{_SOUTH_EAST_MARKS}]*|[^{_BLANKS}])[{_UNSEEN}]*"
+    f"[{_BLANKS}]*(?:{_LETTER}+(?:['’.,@‐‑-]{_LETTER}+)*|[{_SOUTH_EAST}][{_SOUTH_EAST_MARKS}]*|[^{_BLANKS}])"
 )
 _UNSEEN_RUN = re.compile(f"[{_UNSEEN}]+")
 _BLANK_RUN = re.compile(f"[{_BLANKS}]+")
@@ -80,6 +79,8 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     Returns:
         what each token is compared by, and the offset in `text` at which each token ends.
     """
+    if not text.isprintable() and _UNSEEN_RUN.search(text):
+        return _tokens_among_unseen(text)
     raw = _TOKEN.findall(text)
     if not raw:
         return [], []
@@ -91,9 +92,15 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     return keys, ends
 
 
+def _tokens_among_unseen(text: str) -> tuple[list[str], list[int]]:
+    """The tokens of what can be seen, with offsets in the text as it is."""
+    places = [place for place, sign in enumerate(text) if not _UNSEEN_RUN.match(sign)]
+    keys, ends = tokens(_UNSEEN_RUN.sub("", text))
+    # What cannot be seen belongs to the token before it, so that each token still begins with its blank.
+    return keys, [*(places[end] for end in ends[:-1]), len(text)] if ends else []
+
+
 def _normal(raw: list[str], text: str) -> list[str]:
-    if _UNSEEN_RUN.search(text):
-        raw = [_UNSEEN_RUN.sub("", token) for token in raw]
     keys = [" " + token.lstrip() if token[:1].isspace() else token for token in raw]
     if not text.isascii() and _DENSE_AHEAD.search(text):
         for place, (before, key) in enumerate(pairwise(keys), 1):
