@@ -15,6 +15,7 @@ Room: the ground floor. It imports nothing of consentgate; every other room impo
     ├── SealError                 a sealed value (pass, offer, return address) does not open
     │   └── OfferExpiredError     an offer is older than its lifetime
     ├── TermsChangedError         something was published between view and click
+    ├── HeldError                 a legal hold forbids to erase this
     ├── AccessError               an administrator is needed
     │   ├── UnauthenticatedError  no or no valid credentials
     │   └── ForbiddenError        valid credentials without the right role
@@ -170,6 +171,14 @@ class DecisionError(InputError):
 
     slug = "decision-not-possible"
     title = "This decision is not possible"
+
+
+class HeldError(ConsentGateError):
+    """A legal hold forbids to erase this; nothing was erased."""
+
+    slug = "held"
+    title = "This is under a legal hold"
+    status = 409
 
 
 class AccessError(ConsentGateError):

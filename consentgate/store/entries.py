@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from consentgate.errors import StoreError
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
-from consentgate.store.subjects import OpeningRow
+from consentgate.store.subjects import OpeningRow, living
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
 
 PAGE = 1_000
@@ -232,7 +232,7 @@ def stream_entries(
     if where is not None:
         statement = statement.where(*_conditions(where))
     for row in raw_rows(connection, statement, PAGE):
-        yield ExportRow(row[0], row[1], row[2], None if row[3] is None else OpeningRow._make(row[3:]))
+        yield ExportRow(row[0], row[1], row[2], None if row[3] is None else living(row[3:]))
 
 
 def _conditions(where: Filter) -> list[Any]:

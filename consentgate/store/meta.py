@@ -41,6 +41,12 @@ def everything(connection: Connection) -> dict[str, str]:
     return {row.key: row.value for row in rows}
 
 
+def under(connection: Connection, prefix: str) -> dict[str, str]:
+    """The values whose keys begin with a prefix, by the rest of the key."""
+    rows = connection.execute(select(META.c.key, META.c.value).where(META.c.key.startswith(prefix, autoescape=True)))
+    return {row.key.removeprefix(prefix): row.value for row in rows}
+
+
 def generation(connection: Connection) -> int:
     """How often something was published."""
     row = _GENERATION.one(connection)

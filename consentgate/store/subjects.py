@@ -1,15 +1,20 @@
-"""Everything personal: the openings of entries, and what a subject decided. The only rows that are ever deleted.
+"""Everything personal: the openings of entries, and what a subject decided. The only rows that are ever erased.
 
 Room: store; called by the service. Subjects are known here by a keyed tag alone (16 bytes); who stands behind a tag
 is in the openings, and only there.
+
+Erasing overwrites a row where it lies, with as many bytes as it had, and leaves the empty row. A deleted row would be
+worse: SQLite closes the gap by moving other rows, and of a row that is moved a copy can stay behind in the free space
+of a page, where ``secure_delete`` does not reach (it clears what is deleted, not what was moved). Somebody who is
+erased later would then still be in the file. A row that is never moved has one place, and that place is overwritten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select, union_all, update
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, union_all, update
 
 from consentgate.store.statements import Prepared, PreparedInsert, chunks
 from consentgate.store.tables import OPENING
@@ -51,6 +56,7 @@ class DecisionRow(NamedTuple):
     ref: bytes
 
 
+_BLANKED = ("subject_tag", "subject_kind", "linked_tag", "serial", "openings")
 _INSERT_OPENING = PreparedInsert(OPENING)
 _DECISION = (
     OPENING.c.policy,
@@ -87,30 +93,29 @@ def opening_by_ref(connection: Connection, ref: bytes) -> OpeningRow | None:
     return openings_by_refs(connection, (ref,)).get(ref)
 
 
+def living(row: Sequence[Any]) -> OpeningRow | None:
+    """A row of the table as it is read: without its padding, or ``None`` where it was erased."""
+    opening = OpeningRow._make(row)
+    if not opening.openings.endswith(" ") and any(opening.subject_tag or b"*"):
+        return opening
+    opening = opening._replace(openings=opening.openings.rstrip(" "))
+    erased = opening.openings == "{}" if opening.subject_tag is None else not any(opening.subject_tag)
+    return None if erased else opening
+
+
 def openings_by_refs(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, OpeningRow]:
     """The openings of these entries, by ref; erased ones are missing."""
     found: dict[bytes, OpeningRow] = {}
     for some in chunks(refs):
         rows = connection.execute(select(OPENING).where(OPENING.c.ref.in_(some)))
-        found.update((row.ref, OpeningRow._make(row)) for row in rows)
+        found.update((row.ref, row) for row in filter(None, map(living, rows)))
     return found
 
 
 def openings_of(connection: Connection, subject_tag: bytes) -> list[OpeningRow]:
     """Every opening of a subject, oldest first."""
     statement = select(OPENING).where(OPENING.c.subject_tag == subject_tag).order_by(OPENING.c.at, OPENING.c.ref)
-    return [OpeningRow._make(row) for row in connection.execute(statement)]
-
-
-def openings_before(connection: Connection, policy: str, before: int, limit: int) -> list[OpeningRow]:
-    """Openings of a policy's decisions made before an instant, oldest first: candidates of a purge."""
-    statement = (
-        select(OPENING)
-        .where(OPENING.c.policy == policy, OPENING.c.at < before)
-        .order_by(OPENING.c.at, OPENING.c.ref)
-        .limit(limit)
-    )
-    return [OpeningRow._make(row) for row in connection.execute(statement)]
+    return list(filter(None, map(living, connection.execute(statement))))
 
 
 def replace_openings(connection: Connection, ref: bytes, openings: str) -> bool:
@@ -118,16 +123,54 @@ def replace_openings(connection: Connection, ref: bytes, openings: str) -> bool:
 
     Call `Database.scrub` after the commit.
     """
-    result = connection.execute(update(OPENING).where(OPENING.c.ref == ref).values(openings=openings))
-    return result.rowcount == 1
+    row = opening_by_ref(connection, ref)
+    if row is None:
+        return False
+    length = connection.scalar(select(_LENGTH).where(OPENING.c.ref == ref)) or 0
+    connection.execute(update(OPENING).where(OPENING.c.ref == ref).values(openings=_padded(openings, length)))
+    return True
 
 
 def delete_openings(connection: Connection, refs: Iterable[bytes]) -> int:
-    """Erase these openings; how many there were. Call `Database.scrub` after the commit."""
+    """Erase these openings; how many there were. Call `Database.scrub` after the commit.
+
+    What stands in the entry in clear anyway (policy, act, instants) stays; tags, kind and openings are overwritten,
+    and the serial becomes a number below 1, so that nothing counts the row any more.
+    """
     gone = 0
     for some in chunks(refs):
-        gone += connection.execute(delete(OPENING).where(OPENING.c.ref.in_(some))).rowcount
+        rows = connection.execute(select(OPENING, _LENGTH).where(OPENING.c.ref.in_(some))).all()
+        erased = [_blank(OpeningRow._make(row[:-1]), row[-1]) for row in rows if living(row[:-1]) is not None]
+        gone += len(erased)
+        if erased:
+            connection.execute(_OVERWRITE, erased)
     return gone
+
+
+_LENGTH = func.length(cast(OPENING.c.openings, LargeBinary))
+_OVERWRITE = (
+    update(OPENING)
+    .where(OPENING.c.ref == bindparam("key"))
+    .values({column: bindparam(f"new_{column}") for column in _BLANKED})
+)
+
+
+def _blank(row: OpeningRow, length: int) -> dict[str, Any]:
+    """The values that overwrite a row: each as long as what it had (SQLite then changes the bytes where they are)."""
+    return {
+        "key": row.ref,
+        "new_subject_tag": row.subject_tag and bytes(len(row.subject_tag)),
+        "new_subject_kind": row.subject_kind and " " * len(row.subject_kind),
+        "new_linked_tag": row.linked_tag and bytes(len(row.linked_tag)),
+        # SQLite keeps 0 and 1 in no byte at all, and n in as many as -n - 1.
+        "new_serial": row.serial if row.serial is None else 0 if row.serial == 1 else ~row.serial,
+        "new_openings": _padded("{}", length),
+    }
+
+
+def _padded(openings: str, length: int) -> str:
+    """Text with spaces behind it up to so many bytes."""
+    return openings + " " * (length - len(openings.encode()))
 
 
 def decisions_of(connection: Connection, subject_tag: bytes) -> list[DecisionRow]:
@@ -176,7 +219,7 @@ def count_by_serial(connection: Connection) -> dict[tuple[int, str], int]:
     """How many decisions there are, by version serial and act. Reads one index from end to end."""
     statement = (
         select(OPENING.c.serial, OPENING.c.act, func.count())
-        .where(OPENING.c.serial.is_not(None))
+        .where(OPENING.c.serial > 0)
         .group_by(OPENING.c.serial, OPENING.c.act)
     )
     return {(serial, act): number for serial, act, number in connection.execute(statement)}

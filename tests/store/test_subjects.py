@@ -175,20 +175,6 @@ def test_one_field_can_be_erased(database: Database, make: Any) -> None:
     )
 
 
-def test_candidates_of_a_purge_are_old_and_of_the_policy(database: Database, make: Any) -> None:
-    """Only decisions of the policy made before the instant are listed, oldest first, at most as many as asked for."""
-    rows = [make(at=at) for at in (30, 10, 20, 40)]
-    _keep(database, *rows, make(at=5, policy="privacy"))
-
-    def before(instant: int, limit: int) -> list[int]:
-        found = database.read(lambda connection: subjects.openings_before(connection, "terms", instant, limit))
-        return [row.at for row in found]
-
-    assert before(30, 10) == [10, 20]
-    assert before(30, 1) == [10]
-    assert before(41, 10) == [10, 20, 30, 40]
-
-
 def test_decisions_are_counted_by_version_and_act(database: Database, make: Any) -> None:
     """Counts are by serial and act; what is no decision does not count."""
     _keep(database, make(), make(), make(act="decline"), make(serial=2), make(serial=None, act="link"))
