@@ -175,6 +175,10 @@ class Lists:
             since_then_url=changes_url(visit, slug, version, shelf.current) if later else "",
         )
 
+    async def bare(self, request: Request) -> Response:
+        """``/terms/`` is ``/terms``."""
+        return RedirectResponse(self.house.visit(request).base, 308)
+
     async def all(self, request: Request) -> Response:
         """Answer ``GET /terms``: every policy that stands now."""
         visit, now = self.house.visit(request), self.house.terms.clock()
@@ -202,11 +206,6 @@ class Lists:
             changes_url=changes_url(visit, slug, older, newer) if older else "",
             history_url=f"{visit.base}/{slug}/history",
         )
-
-
-async def bare(request: Request) -> Response:
-    """``/terms/`` is ``/terms``."""
-    return RedirectResponse(request.scope.get("root_path", "") + request.url.path.rstrip("/"), 308)
 
 
 def _wanted(shelf: Shelf, label: str, default: Version) -> Version:
