@@ -57,6 +57,11 @@ class Look:
         return keeps_cookies(self.scope, self.fields)
 
     @property
+    def interruptible(self) -> bool:
+        """Whether somebody sits there who can decide, or put it off. In another's disguise nobody can do either."""
+        return self.browser and (self.subject is None or self.subject.impersonated_by is None)
+
+    @property
     def asker(self) -> Subject | None:
         """The subject, or the visitor whose pass it is."""
         if self.subject is None and self.visitor_id is not None:

@@ -164,7 +164,7 @@ class Guard:
         elif verdict.outcome is _REVIEW:
             await self._stops.stop(scope, receive, send, look.passage(verdict), look.path, look.fields, epoch)
             return
-        elif verdict.outcome is _REMIND and look.browser and scope["method"] in _READING:
+        elif verdict.outcome is _REMIND and look.interruptible and scope["method"] in _READING:
             await self._stops.interrupt(scope, send, epoch)
             return
         tell(scope, look.passage(verdict))

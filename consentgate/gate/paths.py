@@ -20,7 +20,7 @@ def local_path(scope: MutableMapping[str, Any]) -> str:
     ASGI 3 (2023) has the path begin with ``root_path``; some servers still leave it out. Both are understood.
     """
     path: str = scope["path"]
-    root: str | None = scope.get("root_path")
+    root: str = (scope.get("root_path") or "").rstrip("/")
     if root and path.startswith(root):
         rest = path[len(root) :]
         if not rest or rest[0] == "/":
@@ -30,8 +30,8 @@ def local_path(scope: MutableMapping[str, Any]) -> str:
 
 def mounted_path(scope: MutableMapping[str, Any]) -> str:
     """The decoded path with the mount point, as the visitor's browser knows it."""
-    root: str = scope.get("root_path", "")
-    return root.rstrip("/") + local_path(scope) if root else scope["path"]
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    return root + local_path(scope)
 
 
 def readings(path: str) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ class Answer:
     messages: list[Message]
     reached: bool
     scope: Scope
+    inbox: list[Message]
 
     @property
     def status(self) -> int:
@@ -232,7 +233,7 @@ class Site:
 
         before = len(self.seen)
         await self.gate(scope, receive, send)
-        return Answer(messages, len(self.seen) > before, scope)
+        return Answer(messages, len(self.seen) > before, scope, inbox)
 
     def get(self, path: str = "/articles/1", **more: Any) -> Answer:
         """`request`, from a test that is not a coroutine."""
@@ -277,9 +278,7 @@ def make_scope(
 GRACE = Calendar((policy(),), (version(1), version(2, effective=NOW - DAY, enforced=NOW + 5 * DAY)))
 """The second version is effective and will be enforced in five days."""
 
-BY_PATH = Calendar(
-    (policy("selling", audience=Audience(paths=("/account",))),), (version(1, "selling"),)
-)
+BY_PATH = Calendar((policy("selling", audience=Audience(paths=("/account",))),), (version(1, "selling"),))
 """Terms that bind under /account alone."""
 
 CONSENT_ONLY = Calendar((policy("newsletter", kind=Kind.CONSENT),), (version(1, "newsletter"),))

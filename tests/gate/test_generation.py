@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -119,3 +120,19 @@ def test_a_local_counter_is_of_this_process_alone() -> None:
 
     assert (one.value, other.value) == (1, 0)
     one.close()
+
+
+def test_a_file_that_cannot_be_mapped_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor stays open when mapping fails."""
+    closed: list[int] = []
+    close = os.close
+
+    def failing(*_: object) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr("consentgate.gate.generation.mmap.mmap", failing)
+    monkeypatch.setattr("consentgate.gate.generation.os.close", lambda number: (closed.append(number), close(number)))
+    with pytest.raises(OSError, match="no memory"):
+        Generation.open(tmp_path / "generation")
+
+    assert len(closed) == 1

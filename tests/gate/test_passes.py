@@ -159,6 +159,17 @@ def test_authentic_bytes_of_another_form_count_as_no_pass(data: bytes) -> None:
     assert value is None or SEALER.seal(value) == token
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\1" * 39, b"\2" + b"\0" * 39, b"\1\x08" + b"\0" * 38, b"\1" + b"\0" * 38 + b"\1", b"\1" + b"\0" * 43,
+     b"\1" + b"\0" * 38 + b"\x31" + b"\0" * 196],
+    ids=["empty", "short", "format", "flags", "count", "tail", "too many"],
+)  # fmt: skip
+def test_each_way_of_not_being_a_pass_is_refused(data: bytes) -> None:
+    """Too short, another format, unknown flags, a count that does not fit, more than there may be."""
+    assert parse_pass(data) is None
+
+
 def test_a_pass_of_another_form_raises_a_seal_error() -> None:
     """`open` has one error."""
     with pytest.raises(SealError):
