@@ -35,6 +35,7 @@ class ChangeLine:
         kind: in words.
         section: title, or empty.
         removed, added: first words of what went and what came.
+        moved: first words of what stands elsewhere now, neither added nor removed.
     """
 
     url: str
@@ -42,6 +43,7 @@ class ChangeLine:
     section: str
     removed: str
     added: str
+    moved: str
 
 
 def labels(words: Words) -> views.Labels:
@@ -119,7 +121,8 @@ def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -
             kind=kinds[line.kind],
             section=line.section,
             removed=line.removed,
-            added=line.added,
+            added="" if line.kind == "moved" else line.added,
+            moved=line.added if line.kind == "moved" else "",
         )
         for line in views.to_list_of_changes(redline, excerpt=90)
     ]

@@ -120,6 +120,21 @@ def test_the_pages_bytes_do_not_depend_on_who_reads() -> None:
     assert _html(draft(*UPDATE.items, subject=Subject("ann"))) == _html(draft(*UPDATE.items, subject=Subject("bob")))
 
 
+def test_what_moved_is_not_listed_as_added() -> None:
+    """Nothing came and nothing went: the list of changes quotes it without a mark."""
+    from consentgate.terms.redline import compare
+    from consentgate.web.redlines import change_lines
+
+    first, *rest = [
+        f"Clause {word}: you may read every article in this newspaper.\n" for word in ("one", "two", "three")
+    ]
+    (line,) = change_lines(
+        compare("\n".join([first, *rest]), "\n".join([*rest, first])), RENDERER.words("en"), slug="a", anchored=True
+    )
+    assert (line.kind, line.added, line.removed) == ("Moved", "", "")
+    assert line.moved.startswith("Clause one")
+
+
 def test_ids_of_several_policies_do_not_meet() -> None:
     """Every id of the page is there once, and every link within the page leads to one."""
     for offer, view in product((FIRST, UPDATE, ALL), ("inline", "side-by-side", "changes", "full")):
