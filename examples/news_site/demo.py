@@ -34,6 +34,8 @@ from examples.news_site.app import page
 PATH = "/demo"
 NEXT = Path(__file__).parent / "next"
 TERMS = "terms-of-use"
+LATER = "2027-02-01"
+"""The scheduled version of the terms. What the drafts in ``next/`` bring is in it, too."""
 EARLIER, CURRENT = "Wendell", "Rosalind"
 """Wendell accepted the terms before the ones in force; Rosalind has accepted everything."""
 
@@ -157,7 +159,8 @@ async def show(request: Request, status: int = 200, *, done: str = "", error: st
         current=CURRENT,
         people=people,
         states=STATES,
-        offers={what: what_remains(terms, what) for what in ("material", "editorial")},
+        stopped={name for name, status in people if any(one.state == "required" for one in status)},
+        hindered={what: what_hinders(terms, what) for what in ("material", "editorial")},
         token=state.token if is_local(request) else None,
         base=str(request.base_url).rstrip("/"),
         label=free_label(terms),
@@ -198,10 +201,12 @@ async def publish(request: Request) -> Response:
     terms: Terms = request.app.state.terms
     async with request.form(max_fields=5, max_files=0) as form:
         what = "editorial" if form.get("what") == "editorial" else "material"
-    if not what_remains(terms, what):
-        return await show(request, 409, error="This is published already.", hint="Set the stage back to begin anew.")
+    if hindered := what_hinders(terms, what):
+        return await show(request, 409, error=f"Not published again: {hindered}.")
     try:
-        done = await terms.publish(drafts(what, free_label(terms)), by="demo")
+        # The policy promises 30 days of notice. Section 11 of the terms makes an exception for a change that only adds
+        # to the rights of readers, and whoever publishes has to say so: this is how.
+        done = await terms.publish(drafts(what, free_label(terms)), by="demo", short_notice=True)
     except ConsentGateError as problem:
         return await show(request, problem.status, error=f"{problem}.", hint=problem.hint)
     version = done.published[0]
@@ -231,12 +236,18 @@ def free_label(terms: Terms) -> str:
     return next(label for label in (today, *(f"{today}.{number}" for number in range(2, 99))) if label not in taken)
 
 
-def what_remains(terms: Terms, what: str) -> bool:
-    """Whether these drafts can still be published: neither they nor drafts that contain them are."""
+def what_hinders(terms: Terms, what: str) -> str:
+    """Why these drafts cannot be published now: in words for the page, or "" where nothing hinders."""
     published = {version.digest for version in terms.calendar.versions}
-    # The material drafts have the editorial corrections in them: published after, those would take the change back.
-    covering = ("editorial", "material") if what == "editorial" else ("material",)
-    return published.isdisjoint(draft.digest for name in covering for draft in drafts(name, "next"))
+    if not published.isdisjoint(draft.digest for draft in drafts(what, "next")):
+        return "it is published already"
+    # Whatever came later has it in it: published after that, it would take the rest of the later version back.
+    if what == "editorial" and not published.isdisjoint(draft.digest for draft in drafts("material", "next")):
+        return "the next version, which is published, has it in it"
+    later = terms.calendar.find(TERMS, LATER)
+    if later and later.effective <= terms.clock():
+        return f"the version of {LATER}, which is in force, has it in it"
+    return ""
 
 
 async def set_back(request: Request) -> Response:

@@ -69,7 +69,25 @@ def test_a_material_version_stops_everybody_and_an_editorial_one_nobody(courier:
     assert "nobody is asked again" in courier.post("/demo/publish", data={"what": "editorial"}).text
     assert title(courier.get("/").text).startswith("Front page")
     assert "everybody is asked again" in courier.post("/demo/publish", data={"what": "material"}).text
-    assert title(courier.get("/").text).startswith("Updates to our Privacy Notice")
+    assert title(courier.get("/").text).startswith("Updates to our Terms of Use")
+
+
+def test_the_table_and_the_buttons_say_how_it_stands(courier: TestClient) -> None:
+    """Who is to decide, and why something cannot be published, changes with what is published and accepted."""
+    before = Reading(courier.get("/demo").text).words
+    courier.post("/demo/publish", data={"what": "material"})
+    after = Reading(courier.get("/demo").text).words
+    assert [before.count("must decide"), after.count("must decide")] == [1, 2]
+    assert [before.count("walks through"), after.count("walks through")] == [1, 0]
+    assert [before.count("Not now"), after.count("Not now")] == [0, 2]
+
+
+def test_what_february_brings_is_not_taken_back(courier: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the scheduled version is in force, older drafts are not published in its place."""
+    monkeypatch.setattr(time, "time_ns", lambda: OPENING_DAY + 100 * 86_400 * 10**9)
+    answers = [courier.post("/demo/publish", data={"what": what}) for what in ("material", "editorial")]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all("the version of 2027-02-01, which is in force, has it in it" in answer.text for answer in answers)
 
 
 def test_a_draft_is_published_once_and_never_taken_back_by_an_older_one(courier: TestClient) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from consentgate.service.folder import read_folder
@@ -19,6 +21,7 @@ def texts() -> dict[tuple[str, str, str], Draft]:
 
 
 TEXTS = texts()
+TERMS = demo.TERMS
 
 
 def test_the_terms_have_the_length_of_terms_that_are_read() -> None:
@@ -50,13 +53,35 @@ def test_the_update_shows_every_kind_of_change(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "before", "after"), [("terms-of-use", "2024-05-06", "2024-09-02"), ("privacy", "2026-10-05", "e")]
+    ("before", "after"), [("2024-05-06", "2024-09-02"), ("2026-10-05", "e")], ids=["spelling", "postcode"]
 )
-def test_an_editorial_version_changes_a_handful_of_words(policy: str, before: str, after: str) -> None:
+def test_an_editorial_version_changes_a_handful_of_words(before: str, after: str) -> None:
     """What nobody is asked about is small, in every language."""
     for language in ("en", "fr"):
-        told = compare(TEXTS[policy, before, language].text, TEXTS[policy, after, language].text).summary
+        told = compare(TEXTS[TERMS, before, language].text, TEXTS[TERMS, after, language].text).summary
         assert 0 < told.words_added + told.words_removed <= 15
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_next_version_has_the_ten_changes_that_the_demonstration_promises(language: str) -> None:
+    """Sentences, a cell of a table and a moved clause; the page with the controls says how many."""
+    redline = compare(TEXTS[TERMS, "2026-10-05", language].text, TEXTS[TERMS, "m", language].text)
+    assert "sees the ten changes marked" in (demo.NEXT.parent / "templates" / "demo.html").read_text()
+    assert (redline.summary.changes, redline.summary.moved) == (10, 1)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("draft", ["e", "m"])
+def test_the_scheduled_version_takes_nothing_back(draft: str, language: str) -> None:
+    """Each paragraph that a draft changes stands like that in the version to come; only its number and dates differ."""
+
+    def paragraphs(label: str) -> set[str]:
+        blocks = read_blocks(TEXTS[TERMS, label, language].text)
+        return {re.sub(r"^\d+\. ", "", "".join(run.text for cell in block.cells for run in cell)) for block in blocks}
+
+    brought = paragraphs(draft) - paragraphs("2026-10-05")
+    assert [words for words in brought - paragraphs(demo.LATER) if "2026" not in words] == []
+    assert len(brought) >= 3
 
 
 def test_every_later_version_says_in_short_what_changed() -> None:
