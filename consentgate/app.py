@@ -218,6 +218,7 @@ class House:
     async def pages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve everything under the prefix."""
         await self._started()
+        self.reception.learn_place(scope)
         await self.rooms(scope, receive, send)
 
     async def review(

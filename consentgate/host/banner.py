@@ -72,7 +72,7 @@ def _banner(reception: Reception, scope: Any, item: Item, accepted: frozenset[in
     version = item.version
     assert isinstance(version, Version)  # noqa: S101 - chosen for having one
     calendar = reception.terms.calendar
-    outside = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
+    outside = reception.outside(scope)
     pages = answers.root_of(outside) + reception.terms.settings.prefix
     review = reception.addresses.review(outside, answers.target_of(outside)).decode("ascii")
     earlier = answers.last_accepted(calendar, item.policy, accepted)

@@ -81,8 +81,24 @@ class Reception:
         self.review = review
         self._who = who
         self._secure = secure
+        self._root: str | None = None
         self._moment: tuple[Calendar, Moment] | None = None
         self._asked: Memo[tuple[str, int], tuple[Instant, Accepted]] = Memo(REMEMBERED)
+
+    def learn_place(self, scope: Scope) -> None:
+        """Remember where this gate is mounted, from a request that it serves itself."""
+        self._root = scope.get("root_path") or ""
+
+    def outside(self, scope: Scope) -> Scope:
+        """The scope as it was when it came through the gate: routers behind it may have moved the mount point on.
+
+        A gate that got lifespan stands at the outermost place, which Starlette keeps as ``app_root_path``. A mounted
+        one gets none, and stands where its own pages were asked for; until then, where the route says it is.
+        """
+        carried = (scope.get("state") or {}).get(RECEPTION_KEY) is self
+        here = scope.get("root_path") or ""
+        root = scope.get("app_root_path", here) if carried else here if self._root is None else self._root
+        return {**scope, "root_path": root}
 
     def moment(self) -> Moment:
         """What is in force now; worked out once for as long as it stays true."""

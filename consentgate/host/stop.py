@@ -45,8 +45,7 @@ class Stop:
 
     def __init__(self, reception: Reception, scope: Scope, policy: str, verdict: Verdict) -> None:
         self._reception = reception
-        # Routers inside the application move the mount point on; our pages live where the outermost one is.
-        self._scope = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
+        self._scope = reception.outside(scope)
         self.policy = policy
         self.verdict = verdict
 
