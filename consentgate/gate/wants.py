@@ -40,9 +40,7 @@ _PAGE, _PROBLEM = Want.PAGE, Want.PROBLEM
 
 def want(method: str, fields: Fields) -> Want:
     """The kind of answer that a request can use."""
-    if method == "GET" and fields.get(b"sec-fetch-mode") == b"navigate":
-        return _PAGE  # by far the most frequent; the rules below say the same
-    if fields.get(b"hx-request") == b"true":
+    if fields.get(b"hx-request") == b"true" and fields.get(b"sec-fetch-mode") != b"navigate":
         return Want.HTMX
     if not is_navigation(fields):
         return _PROBLEM

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from consentgate.gate.crawlers import CRAWLERS, Crawlers
@@ -37,6 +39,14 @@ def test_every_crawler_on_the_list_is_known(name: str) -> None:
 def test_people_and_programs_are_no_crawlers(agent: str) -> None:
     """Nor is who only sounds like one, or gathers text for other ends."""
     assert agent.encode() not in Crawlers()
+
+
+def test_the_documentation_names_every_crawler_and_no_other() -> None:
+    """Operators decide by that list."""
+    page = (Path(__file__).parents[2] / "docs/reference/gate.md").read_text(encoding="utf-8")
+    paragraph = page.partition("names one of these.")[2].strip().partition("\n\n")[0]
+
+    assert [name.strip().rstrip(".") for name in paragraph.replace("\n", " ").split(",")] == list(CRAWLERS)
 
 
 def test_an_answer_is_the_same_the_second_time() -> None:

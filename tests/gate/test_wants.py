@@ -76,6 +76,8 @@ def fields(*parts: dict[str, str]) -> dict[bytes, bytes]:
         ("POST", [{"hx-request": "true", "sec-fetch-mode": "cors"}, FORM], Want.HTMX),
         ("DELETE", [{"hx-request": "true"}], Want.HTMX),
         ("GET", [{"hx-request": "false"}, CHROME], Want.PAGE),
+        ("GET", [{"hx-request": "true"}, CHROME], Want.PAGE),
+        ("POST", [{"hx-request": "true"}, CHROME, FORM, OWN], Want.FORM),
     ],
 )
 def test_each_kind_of_request_gets_the_answer_it_can_use(method: str, parts: Any, expected: Want) -> None:
