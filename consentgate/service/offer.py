@@ -189,8 +189,9 @@ class Drafter:
         base = self.calendar.by_serial.get(holding.last.serial) if holding.last else None
         base_translation = redline = None
         if base is not None and base.serial != version.serial:
-            base_translation = base.translation(translation.language)
-            redline = self.compare(base_translation.digest, translation.digest)
+            language = common_language(base, version, translation.language)
+            base_translation = base.translation(language)
+            redline = self.compare(base_translation.digest, version.translation(language).digest)
         return OfferItem(
             id=self._id(now),
             policy=standing.policy,
@@ -204,6 +205,14 @@ class Drafter:
             skipped=_between(chain, base, version),
             supersedes=holding.latest.id if holding.latest else None,
         )
+
+
+def common_language(base: Version, version: Version, wanted: str) -> str:
+    """The language two versions are compared in: the reader's if both have it, else the one that prevails.
+
+    Comparing a text with its own translation would mark every word.
+    """
+    return wanted if wanted in base.languages and wanted in version.languages else version.prevailing
 
 
 def version_to_offer(standing: Standing, state: State) -> Version | None:

@@ -321,8 +321,9 @@ class Planner:
         last: Redline | None = None
         for before in reversed(chain[-MAX_BASES:]):
             for translation in version.translations:
-                old = before.translation(translation.language)
-                redline = self._redline(old.digest, translation.digest)
+                if translation.language not in before.languages:
+                    continue  # its readers see the prevailing texts compared
+                redline = self._redline(before.translation(translation.language).digest, translation.digest)
                 if before is chain[-1] and translation.language == version.prevailing:
                     last = redline
         assert last is not None  # noqa: S101  (the chain is not empty and the prevailing language is always there)

@@ -16,7 +16,7 @@ from consentgate.errors import CanonicalError, DraftError, InputError, TextError
 from consentgate.terms.canonical import MAX_TEXT_BYTES, canonical_text, text_digest
 from consentgate.terms.instants import Instant, from_datetime
 from consentgate.terms.languages import canonical_tag
-from consentgate.terms.policy import LABEL, SLUG, Impact
+from consentgate.terms.policy import LABEL, RESERVED_LABELS, SLUG, Impact
 
 MAX_FRONT_MATTER_BYTES = 16_384
 MAX_TITLE_LENGTH = 200
@@ -87,6 +87,7 @@ def parse_draft(
     language = _agree("language", language, fields, file, default="en")
     require(SLUG.fullmatch(policy), f"{policy!r} is no policy slug", file, hint="a-z, 0-9 and hyphens, at most 64")
     require(LABEL.fullmatch(label), f"{label!r} is no version label", file, hint="letters, digits, . _ -, at most 40")
+    require(label.casefold() not in RESERVED_LABELS, f"{label!r} is no version label: its address is ours", file)
     try:
         text = canonical_text(body, name="the text")
     except TextError as error:

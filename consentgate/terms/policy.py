@@ -19,6 +19,14 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 """A version's name for people: ``2024-06-24``, ``3.1``."""
 
+RESERVED_SLUGS = frozenset(
+    ("admin", "api", "declined", "keys", "log", "mine", "receipts", "review", "static", "status")
+)
+"""Slugs no policy can have: under the prefix these addresses are ours."""
+
+RESERVED_LABELS = frozenset(("changes", "history"))
+"""Labels no version can have, for the same reason."""
+
 
 class Kind(StrEnum):
     """What is asked of the subject."""

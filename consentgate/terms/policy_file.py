@@ -11,7 +11,7 @@ from typing import Any
 
 from consentgate.errors import DraftError, InputError
 from consentgate.terms.draft import MAX_FRONT_MATTER_BYTES, MAX_TITLE_LENGTH, parse_when, require, tag_of
-from consentgate.terms.policy import SLUG, Audience, Kind, Policy
+from consentgate.terms.policy import RESERVED_SLUGS, SLUG, Audience, Kind, Policy
 from consentgate.terms.subject import SubjectKind
 
 _POLICY_KEYS = {
@@ -40,6 +40,7 @@ def policy_from_settings(settings: Mapping[str, Any], *, slug: str, file: str) -
         DraftError: naming the key.
     """
     require(SLUG.fullmatch(slug), f"{slug[:80]!r} is no policy slug", file, hint="a-z, 0-9 and hyphens, at most 64")
+    require(slug not in RESERVED_SLUGS, f"{slug!r} is no policy slug: its address is ours", file, hint="choose another")
     unknown = set(settings) - _POLICY_KEYS
     require(
         not unknown,

@@ -33,12 +33,6 @@ from consentgate.web.visit import House
 
 log = logging.getLogger("consentgate")
 
-RESERVED = frozenset(("review", "mine", "status", "receipts", "declined", "static", "api", "admin"))
-"""Slugs a policy cannot have: their addresses are ours."""
-
-RESERVED_LABELS = frozenset(("changes", "history"))
-"""Labels a version cannot have."""
-
 
 class Pages:
     """The pages, and what the gate asks of them.

@@ -307,3 +307,14 @@ def test_a_service_decides_for_whom_it_acts(desk: Desk) -> None:
     entry = desk.accept(agent).decisions[0]
 
     assert {"acting_for", "authority"} <= set(entry.commitments)
+
+
+def test_versions_are_compared_in_a_language_both_have(desk: Desk) -> None:
+    """Bug: a French reader of a new translation saw French compared with English, every word marked."""
+    desk.publish(draft("1"))
+    desk.accept(ALICE)
+    desk.publish(draft("2", TEXT + "And smile.\n"), draft("2", "# Conditions\n\nSouriez.\n", language="fr", impact=""))
+    [item] = desk.offer(ALICE, languages=("fr",)).items
+
+    assert (item.translation.language, item.base_translation.language) == ("fr", "en")
+    assert item.redline.summary.changes == 1

@@ -109,6 +109,13 @@ def test_a_slug_label_or_language_that_could_be_a_path_is_refused(field: str) ->
         parse(b"---\nimpact: material\n---\nText.\n", **{field: "../x"})
 
 
+@pytest.mark.parametrize("label", ["changes", "History"])
+def test_a_label_whose_address_is_ours_is_refused(label: str) -> None:
+    """Bug: a version called "changes" would have been published and never found."""
+    with pytest.raises(DraftError, match="its address is ours"):
+        parse(b"---\nimpact: material\n---\nText.\n", label=label)
+
+
 @given(st.binary(max_size=400))
 def test_whatever_the_bytes_only_our_errors_come_out(raw: bytes) -> None:
     """The parser is closed."""

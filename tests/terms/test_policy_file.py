@@ -6,7 +6,7 @@ import pytest
 
 from consentgate.errors import DraftError
 from consentgate.terms.canonical import canonical_json, parse_canonical_json
-from consentgate.terms.policy import Audience, Kind
+from consentgate.terms.policy import RESERVED_SLUGS, Audience, Kind
 from consentgate.terms.policy_file import parse_policy, policy_from_record, policy_settings
 from consentgate.terms.subject import SubjectKind
 
@@ -78,4 +78,11 @@ def test_a_bad_setting_is_refused_by_name(raw: bytes, says: str) -> None:
 def test_a_slug_is_lower_case_letters_digits_and_hyphens(slug: str) -> None:
     """It stands in URLs, records and passes."""
     with pytest.raises(DraftError, match="no policy slug"):
+        parse_policy(b"", slug=slug, file="policy.toml")
+
+
+@pytest.mark.parametrize("slug", sorted(RESERVED_SLUGS))
+def test_a_slug_whose_address_is_ours_is_refused(slug: str) -> None:
+    """Bug: a policy called "review" would have been published and never found."""
+    with pytest.raises(DraftError, match="its address is ours"):
         parse_policy(b"", slug=slug, file="policy.toml")

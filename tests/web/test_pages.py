@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from consentgate.web.pages import RESERVED, RESERVED_LABELS, build_pages
+from consentgate.terms.policy import RESERVED_LABELS, RESERVED_SLUGS
+from consentgate.web.pages import build_pages
 from tests.web.conftest import BROWSER, Site
 from tests.web.forms import actions, hidden_fields
 
@@ -18,7 +19,7 @@ from tests.web.forms import actions, hidden_fields
 def test_names_that_are_addresses_of_ours_are_known(site: Site) -> None:
     """A policy or a version with such a name could not be reached; whoever publishes must refuse them."""
     paths = [route.path.removeprefix("/terms").strip("/").split("/") for route in build_pages(site.terms)._app.routes]  # type: ignore[attr-defined]
-    assert {path[0] for path in paths if path[0] and not path[0].startswith("{")} <= RESERVED
+    assert {path[0] for path in paths if path[0] and not path[0].startswith("{")} <= RESERVED_SLUGS
     assert {
         path[1] for path in paths if path[0] == "{slug}" and len(path) > 1 and path[1] != "{label}"
     } == RESERVED_LABELS
