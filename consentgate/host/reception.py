@@ -61,6 +61,10 @@ class Guest:
             return self.passage.verdict.accepted
         return frozenset(self.proof.serials) if self.proof else _NOTHING
 
+    def told(self, verdict: Verdict) -> Passage:
+        """What the gate would have told, had it not simply let the request through."""
+        return Passage(self.subject, verdict, self.proof, self.proof.visitor_id if self.proof else None)
+
 
 class Reception:
     """What stands behind `consentgate.requires` and `consentgate.consentgate_banner`.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consentgate.gate import answers
-from consentgate.gate.hooks import Message, Receive, Scope, Send
+from consentgate.gate.hooks import Message, Receive, Scope, Send, tell
 from consentgate.gate.verdict import Verdict
 from consentgate.gate.wants import Want, htmx_return, want
 from consentgate.host.reception import Reception
@@ -57,7 +57,9 @@ class Stop:
         if wanted is Want.PAGE:
             await answers.see_other(send, self._review(answers.target_of(ours)))
         elif wanted in (Want.FORM, Want.LOST_FORM):
-            # The application has read the form already; it cannot be kept, and the page says so.
+            # The application has read the form already; it cannot be kept, and the page says so. On the way of a good
+            # pass the gate told nothing, and the page must know whose it is.
+            tell(ours, self._reception.guest(ours).told(self.verdict))
             await self._reception.review(ours, receive, send, verdict=self.verdict, only=self.policy)
         else:
             headers: tuple[answers.Header, ...] = ()
