@@ -41,10 +41,10 @@ class Crawlers:
         self._seen: Memo[bytes, bool] = Memo(2_048)
 
     def __contains__(self, agent: bytes) -> bool:
-        if len(agent) > _MAX_LENGTH:
-            return False
-        answer = self._seen.get(agent, None)
+        answer = self._seen.young.get(agent)
         if answer is None:
+            if len(agent) > _MAX_LENGTH:
+                return False
             answer = _NAMED.search(agent) is not None
             self._seen.put(agent, answer)
         return answer

@@ -59,8 +59,13 @@ class Guard:
         self._cell = state.generation.cell
         self._crawlers = Crawlers()
         self._ignores_visitors = options.anonymous == "pass"
-        self._for_strangers: ASGIApp = self.app if self._ignores_visitors else self._strange
-        self._lenient = options.anonymous == "remind" or options.crawlers == "pass"
+        self._reminds = options.anonymous == "remind"
+        self._knows_crawlers = options.crawlers == "pass"
+        self._for_strangers: ASGIApp = self._strange
+        if self._ignores_visitors:
+            self._for_strangers = self.app
+        elif self._reminds:
+            self._for_strangers = self.route
         self._said_open = False
         self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
         self._asking = Asking(hooks)
@@ -86,14 +91,15 @@ class Guard:
         It says nothing that `_gated` would not say. It is the answer that floods are made of, so it must cost little.
         """
         headers, epoch = scope["headers"], self.watch.epoch
-        fields, passage = fields_of(headers), epoch.snapshot.stopped_stranger
+        fields, passage = dict(headers), epoch.snapshot.stopped_stranger
         if (
             passage is None
             or scope.get("method") != "GET"
             or fields.get(b"sec-fetch-mode") != b"navigate"
             or len(fields) != len(headers)  # there may be another cookie header
-            or local_path(scope) in self._free
-            or (self._lenient and self._lets_through(scope, fields, None))
+            or scope.get("root_path")  # the path may be exempt without it
+            or scope["path"].startswith(self._free.prefixes)
+            or (self._knows_crawlers and fields.get(b"user-agent", b"") in self._crawlers)
         ):
             return self.route(scope, receive, send)
         return self._stops.turn_away(scope, send, passage, epoch)
@@ -137,7 +143,7 @@ class Guard:
                 return self.app(scope, receive, send)
         if subject is None and found.proof is None:
             passage = epoch.snapshot.stranger or epoch.snapshot.stranger_on(path)
-            if passage.verdict.outcome is _REVIEW and not (self._lenient and self._lets_through(scope, fields, None)):
+            if passage.verdict.outcome is _REVIEW and not self._lets_through(scope, fields, None):
                 return self._stops.stop(scope, receive, send, passage, path, fields, epoch)
         return self._judged(scope, receive, send, make_look(scope, path, fields, subject, self._clock(), found), epoch)
 
@@ -174,9 +180,9 @@ class Guard:
 
     def _lets_through(self, scope: Scope, fields: Fields, proof: Pass | None) -> bool:
         """Whether a visitor goes on even if the verdict is to stop."""
-        if self._options.anonymous == "remind":
+        if self._reminds:
             return True
-        if self._options.crawlers == "gate" or proof is not None or scope.get("method") not in _READING:
+        if not self._knows_crawlers or proof is not None or scope.get("method") not in _READING:
             return False
         return fields.get(b"user-agent", b"") in self._crawlers
 

@@ -60,13 +60,13 @@ class PathSet:
         prefixes: such as ``/static``.
     """
 
-    __slots__ = ("_prefixes",)
+    __slots__ = ("prefixes",)
 
     def __init__(self, prefixes: Sequence[str]) -> None:
-        self._prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
+        self.prefixes = tuple(prefix.rstrip("/") for prefix in prefixes)
 
     def __contains__(self, path: str) -> bool:
         """Whether every reading of a path lies at or under one of the prefixes."""
-        if not path.startswith(self._prefixes):  # one call says no to nearly every path
+        if not path.startswith(self.prefixes):  # one call says no to nearly every path
             return False
-        return all(any(under(reading, prefix) for prefix in self._prefixes) for reading in readings(path))
+        return all(any(under(reading, prefix) for prefix in self.prefixes) for reading in readings(path))

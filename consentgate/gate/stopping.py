@@ -78,7 +78,7 @@ class Stops:
         address = scope.get("raw_path")
         if scope.get("query_string") or scope.get("root_path") or not address:
             address = (address, scope["path"], scope.get("query_string"), scope.get("root_path"))
-        location = epoch.locations.get(address, None)
+        location = epoch.locations.young.get(address) or epoch.locations.get(address, None)
         if location is None:
             location = self._addresses.review(scope, answers.target_of(scope))
             if len(location) <= _MAX_REMEMBERED:
