@@ -9,8 +9,9 @@ memory. Format ``consentgate-ledger/1``, each line in canonical JSON::
     {"checkpoint":"example.com/terms\\n2\\n…","digest":"…","entries":2}
 
 A *complete* file has every entry, so whoever reads it computes the root himself and compares it with the signed one.
-A *selection* has some entries. With ``proofs`` each brings its inclusion proof, and is then as good as a receipt; but
-no signature says that the selection has all it should have.
+A *selection* has some entries. Each brings its inclusion proof (``proofs`` is true), and is as good as a receipt; but
+no signature says that the selection has all it should have. A selection without proofs is refused: nothing would tie
+its entries to the checkpoint, and anybody could put other ones above a genuine signature.
 
 The digest is over all bytes before the last line: it finds damage. Forgery is found by the checkpoint's signature.
 """
@@ -58,7 +59,7 @@ class LedgerHeader:
         keys: the public keys whose signatures the closing checkpoint has, in this order.
         mode: ``complete`` or ``selection``.
         openings: whether personal fields are opened where they still can be. If not, none is.
-        proofs: whether each entry has its inclusion proof; only in a selection.
+        proofs: whether each entry has its inclusion proof: always in a selection, and only there.
         filter: how the selection was made, for people; nothing proves it.
     """
 
@@ -109,10 +110,12 @@ def write_header(header: LedgerHeader) -> bytes:
     """Write the first line.
 
     Raises:
-        ValueError: proofs or a filter in a complete file.
+        ValueError: proofs or a filter in a complete file, or a selection without proofs.
     """
     if header.mode == "complete" and (header.proofs or header.filter):
         raise ValueError("a complete file needs no proofs and has no filter")
+    if header.mode == "selection" and not header.proofs:
+        raise ValueError("the entries of a selection need proofs")
     return _line(_header_record(header))
 
 
@@ -249,6 +252,11 @@ def parse_header(line: bytes) -> LedgerHeader:
     )
     if _header_record(header) != record or (mode == "complete" and (proofs or chosen)):
         raise VerificationError(f"the header has something that does not belong into {FORMAT}")
+    if mode == "selection" and not proofs:
+        raise VerificationError(
+            "a selection without proofs proves nothing: its entries may be anybody's",
+            hint="ask for a complete export, or for one whose entries bring their proofs",
+        )
     return header
 
 

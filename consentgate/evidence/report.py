@@ -248,7 +248,7 @@ def _ledger_proven(ledger: VerifiedLedger) -> Iterable[str]:
     header = ledger.header
     if header.mode == "complete":
         yield "These are all entries of that ledger, in order: none was changed, removed or slipped in."
-    elif header.proofs:
+    else:
         yield "Each of these entries stands in that ledger, unchanged."
     if ledger.summary is not None and ledger.summary.opened:
         yield "The personal values that are opened are the ones that were recorded."
@@ -257,8 +257,6 @@ def _ledger_proven(ledger: VerifiedLedger) -> Iterable[str]:
 def _ledger_unproven(ledger: VerifiedLedger) -> Iterable[str]:
     header = ledger.header
     if header.mode == "selection":
-        if not header.proofs:
-            yield "That these entries stand in that ledger: the selection was exported without proofs."
         yield "That the selection has every entry it should have: only a complete export shows that."
     if ledger.summary is None:
         yield "The form of the entries and the personal values: you asked for the root only."

@@ -89,12 +89,24 @@ def test_a_selection_proves_each_of_its_entries(sample, selection):
     assert ledger.summary.unpublished is None
 
 
-def test_a_selection_without_proofs_verifies_as_far_as_it_goes(sample):
-    """Signature, openings and digest are checked."""
-    header = replace(sample.header(), mode="selection")
-    data = b"".join(write_ledger(header, sample.rows()[2:4], sample.checkpoint))
+def test_forged_entries_above_a_genuine_checkpoint_are_refused_where_no_proof_ties_them_to_it(sample):
+    """A selection without proofs could hold anything, so it is not read at all."""
+    with pytest.raises(ValueError, match="need proofs"):
+        write_header(replace(sample.header(), mode="selection"))
+    record = json.loads(write_header(sample.header()))
+    leaf = sample.leaves[4].replace(b'"decision":"accept"', b'"decision":"decline"')
+    lines = canonical_json({**record, "mode": "selection"}) + b"\n" + write_entry(4, leaf, None)
+    forged = lines + write_trailer(sample.checkpoint, entries=1, digest=hashlib.sha256(lines).hexdigest())
 
-    assert verify(data).entries == 2
+    assert leaf != sample.leaves[4]
+    with pytest.raises(VerificationError, match="without proofs"):
+        verify(forged, [sample.log.verifier])
+
+
+def test_a_selection_of_nothing_verifies(sample):
+    """Nothing matched, which the header says."""
+    header = replace(sample.header(), mode="selection", proofs=True)
+
     assert verify(b"".join(write_ledger(header, [], sample.checkpoint))).entries == 0
 
 
@@ -198,16 +210,16 @@ def test_a_proof_must_be_a_list_of_hashes(sample, proof):
 @pytest.mark.parametrize(
     "line",
     [
-        b"null\n", b"[]\n", b"{}\n", b"\n", b'{"i":1}\n', b'{"i":1,"leaf":1,"open":null}\n', b'{"i":1,"leaf":"x"}\n',
-        b'{"i":1,"leaf":"x","open":null,"proof":[]}\n', b'{"i":1,"leaf":"\\u0041","open":null}\n',
-        b'{"checkpoint":null}\n', b'{"i":1,"leaf":"x","open":{}}\n', b'{"i":1,"leaf":"x"\n',
-        b'{"i":1,"leaf":"x","open":{\n',
+        b"null\n", b"[]\n", b"{}\n", b"\n", b'{"i":0}\n', b'{"i":0,"leaf":1,"open":null}\n', b'{"i":0,"leaf":"x"}\n',
+        b'{"i":0,"leaf":"x","open":null,"proof":[]}\n', b'{"i":0,"leaf":"\\u0041","open":null}\n',
+        b'{"checkpoint":null}\n', b'{"i":0,"leaf":"x","open":{}}\n', b'{"i":0,"leaf":"x"\n',
+        b'{"i":0,"leaf":"x","open":{\n',
     ],
 )  # fmt: skip
 def test_other_lines_are_refused(sample, line):
     """Other JSON, careless escapes, keys that do not belong there."""
-    header = write_header(replace(sample.header(), mode="selection"))
-    with pytest.raises(VerificationError):
+    header = write_header(sample.header())
+    with pytest.raises(VerificationError, match=r"^line 2: |after the checkpoint"):
         verify(sealed(header + line, sample.checkpoint, 1))
     with pytest.raises(VerificationError):
         verify(line)
@@ -312,9 +324,9 @@ def test_the_header_must_be_that_of_the_checkpoint(sample):
     rows = sample.rows()
     for change in ({"origin": "other.example"}, {"size": 8}, {"size": 6}):
         for mode in ("complete", "selection"):
-            header = replace(sample.header(), mode=mode, **change)
+            header = replace(sample.header(), mode=mode, proofs=mode == "selection", **change)
             with pytest.raises(VerificationError, match="the checkpoint is for 7 entries"):
-                verify(b"".join(write_ledger(header, rows[:6] if mode == "selection" else rows, sample.checkpoint)))
+                verify(b"".join(write_ledger(header, [] if mode == "selection" else rows, sample.checkpoint)))
 
 
 def test_an_incomplete_file_is_called_so(sample):
