@@ -35,6 +35,10 @@ def link(
     A visitor is linked once, to the first user who signs in with that pass: on a shared browser the next one
     does not inherit it.
     """
+    # A browser that comes back from signing in asks for several things at once: the others of the same batch are not
+    # rows yet, and must be seen all the same.
+    if any(row.linked_tag == visitor_tag for row in pending.openings):
+        return False
     if subjects.linked_to(connection, visitor_tag) is not None:
         return False
     carried = sorted((row.at, row.ref) for row in subjects.decisions_of(connection, visitor_tag))[-MAX_CARRIED:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from consentgate.testing import run
@@ -28,6 +29,23 @@ def test_linking_twice_is_linking_once(desk: Desk) -> None:
 
     assert run(desk.terms.link(VISITOR.id, ALICE)).serials == {1}
     assert run(desk.terms.head()) == before
+
+
+def test_links_that_share_a_batch_are_one_link(desk: Desk) -> None:
+    """A page and its parts arrive together after sign-in; and of two users only the first inherits."""
+    desk.publish(draft("1"))
+    desk.accept(VISITOR)
+    before = run(desk.terms.head())
+
+    async def at_once() -> None:
+        await asyncio.gather(*(desk.terms.link(VISITOR.id, who) for who in (ALICE, ALICE, ALICE, BOB)))
+
+    run(at_once())
+    after = run(desk.terms.head())
+    assert before is not None
+    assert after is not None
+    assert after.size == before.size + 1
+    assert sorted(str(desk.state(who)) for who in (ALICE, BOB)) == ["current", "required"]
 
 
 def test_the_next_user_of_a_shared_browser_inherits_nothing(desk: Desk) -> None:
