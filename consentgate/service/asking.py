@@ -170,15 +170,28 @@ class Asking(Handle):
         known = await self._read(lambda connection: shelf.refs_known(connection, refs))
         replayed = bool(refs) and len(known) == len(refs)
         if not replayed:
+            # Before anything is entered: who is told that nothing was recorded must find that nothing was.
+            await self._answered(tuple(known), acts)
             await self._enter(offer, acts, subject, facts, refs)
+        entries = await self._answered(refs, acts)
+        accepted = await self.accepted(subject)
+        return deciding.Decided(subject, entries, self.pass_for(subject, accepted), replayed, accepted.tree_size)
+
+    async def _answered(self, refs: tuple[bytes, ...], acts: Mapping[str, Act]) -> tuple[DecisionEntry, ...]:
+        """The decisions with these refs, which must be the ones that are asked for.
+
+        Raises:
+            TermsChangedError: one of them was decided otherwise.
+        """
+        if not refs:
+            return ()
         rows = await self._read(lambda connection: shelf.entries_by_refs(connection, refs))
         entries = tuple(decision_of(rows[ref].leaf) for ref in refs)
         if any(Act(entry.decision) is not acts[entry.policy] for entry in entries):
             raise TermsChangedError(
                 "this page was answered already, and otherwise", hint="look at the page as it is now", answered=True
             )
-        accepted = await self.accepted(subject)
-        return deciding.Decided(subject, entries, self.pass_for(subject, accepted), replayed, accepted.tree_size)
+        return entries
 
     async def _enter(
         self, offer: SealedOffer, acts: Mapping[str, Act], subject: Subject, facts: Facts, refs: tuple[bytes, ...]

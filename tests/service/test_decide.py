@@ -82,6 +82,17 @@ def test_an_offer_answered_one_way_cannot_be_answered_the_other(desk: Desk) -> N
     assert desk.state(ALICE) == "current"
 
 
+def test_an_answer_that_contradicts_the_first_records_none_of_its_parts(desk: Desk) -> None:
+    """Declined, gone back, then accepted with the notice beside it: the notice is not acknowledged on the quiet."""
+    desk.publish(draft("1"), draft("1", policy="privacy"), policies=(TERMS, NOTICE))
+    token = desk.seal(ALICE)
+    desk.decide(token, ALICE, Act.DECLINE)
+    with pytest.raises(TermsChangedError, match="otherwise"):
+        run(desk.terms.decide(token, {"terms": Act.ACCEPT, "privacy": Act.ACKNOWLEDGE}, subject=ALICE))
+
+    assert [row["decision"] for row in desk.decided()] == ["decline"]
+
+
 def test_what_was_published_between_view_and_click_is_never_signed(desk: Desk) -> None:
     """409, and nothing on record."""
     desk.publish(draft("1"))
