@@ -11,13 +11,15 @@ from consentgate.gate.hooks import ASGIApp, Message, Receive, Scope, Send
 from consentgate.gate.options import GateOptions
 
 _MOST_ROOTS = 16
+_PRIVATE = frozenset((b"private", b"no-store"))
 
 
 def gives_pass(send: Send, cookie: bytes) -> Send:
     """A ``send`` that sets the pass on the response, unless a shared cache may keep it.
 
     A pass in a shared cache would be handed to strangers, so a response marked ``public`` or ``s-maxage`` goes out
-    without it (the next one will do), and one that says nothing about caching is marked ``private``.
+    without it (the next one will do), and any other that a shared cache may keep is marked ``private``: so it may with
+    ``max-age`` or ``no-cache`` alone, whatever cookies it sets (RFC 9111 §3, §7.3).
     """
 
     async def sending(message: Message) -> None:
@@ -26,7 +28,7 @@ def gives_pass(send: Send, cookie: bytes) -> Send:
             said = b",".join(value.lower() for name, value in headers if name.lower() == b"cache-control")
             if b"public" not in said and b"s-maxage" not in said:
                 headers.append((b"set-cookie", cookie))
-                if not said:
+                if not _PRIVATE & {part.strip() for part in said.split(b",")}:
                     headers.append((b"cache-control", b"private"))
                 message = {**message, "headers": headers}
         await send(message)

@@ -50,7 +50,7 @@ def test_a_response_that_shared_caches_may_keep_goes_out_without_the_pass(cache:
     assert through(message) == [message]
 
 
-@pytest.mark.parametrize("cache", [b"no-store", b"private", b"max-age=60", b"no-cache"])
+@pytest.mark.parametrize("cache", [b"no-store", b"private", b"max-age=60, Private", b"no-cache,no-store"])
 def test_any_other_response_gets_the_pass_and_keeps_its_headers(cache: bytes) -> None:
     """The host's own word on caching stands."""
     (message,) = through(start((b"Cache-Control", cache), (b"set-cookie", b"session=1")))
@@ -58,6 +58,14 @@ def test_any_other_response_gets_the_pass_and_keeps_its_headers(cache: bytes) ->
     assert message["headers"] == [
         (b"Cache-Control", cache), (b"set-cookie", b"session=1"), (b"set-cookie", COOKIE),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cache", [b"max-age=60", b"no-cache", b"must-revalidate", b'private="x-name", max-age=60'])
+def test_a_pass_never_goes_out_on_a_response_that_a_shared_cache_could_keep_by_default(cache: bytes) -> None:
+    """Without ``private`` a cache may store it, cookie and all; the host's own directives stay as they are."""
+    (message,) = through(start((b"cache-control", cache)))
+
+    assert message["headers"] == [(b"cache-control", cache), (b"set-cookie", COOKIE), (b"cache-control", b"private")]
 
 
 def test_a_response_that_says_nothing_about_caching_becomes_private() -> None:
