@@ -1,8 +1,8 @@
 """CPU time of a whole server process for each request, gated over bare.
 
-Both servers run at once and are loaded in turns, a few hundred milliseconds each, by sixteen keep-alive connections of
-this process; what counts is the CPU time of the server's processes and threads, so that a busy machine disturbs little.
-Linux only: it reads ``/proc``.
+Both servers run at once, on one core, and are loaded in turns, a few hundred milliseconds each, by sixteen keep-alive
+connections from another core; what counts is the CPU time of the server's processes and threads, so that a busy machine
+disturbs little. Linux only: it reads ``/proc``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def server_ratio(server: str, *, rounds: int, seconds: float) -> float | None:
     """Median of paired ratios of CPU time a request, or ``None`` where it cannot be measured here."""
     if not Path("/proc/self/schedstat").exists():
         return None
-    with _serve(server, "bare") as bare, _serve(server, "gated") as gated:
+    with _client_core(), _serve(server, "bare") as bare, _serve(server, "gated") as gated:
         if bare is None or gated is None:
             return None
         for target in (bare, gated):
@@ -40,6 +40,18 @@ def server_ratio(server: str, *, rounds: int, seconds: float) -> float | None:
             cost = {target: _load(target, seconds) for target in pair}
             ratios.append(cost[gated] / cost[bare])
     return statistics.median(ratios)
+
+
+@contextlib.contextmanager
+def _client_core() -> Iterator[None]:
+    """Keep this process off the first core, which is the servers'."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores - {0})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 Target = tuple[int, int]
@@ -54,6 +66,8 @@ def _serve(server: str, name: str) -> Iterator[Target | None]:
         [sys.executable, "-m", *_command(server, name, port)],
         cwd=HERE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
+    with contextlib.suppress(OSError):  # before it has threads and children, which inherit it
+        os.sched_setaffinity(process.pid, {0})
     try:
         yield (process.pid, port) if _up(port, process) else None
     finally:

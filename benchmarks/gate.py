@@ -87,7 +87,7 @@ def _steps(coroutine: Any) -> Iterator[Any]:
 
 def in_servers(report: Report) -> None:
     """The whole server process."""
-    rounds, seconds = (3, 0.3) if report.quick else (41, 0.5)
+    rounds, seconds = (3, 0.3) if report.quick else (61, 0.4)
     for server, bar in (("uvicorn", 1.05), ("granian", 1.10)):
         ratio = server_ratio(server, rounds=rounds, seconds=seconds)
         if ratio is None:
