@@ -195,8 +195,11 @@ class House:
         return self.terms
 
     async def reload(self) -> Calendar:
-        """Everything published, read anew."""
-        return await (await self._started()).reload()
+        """Everything published, read anew, and whose passes are no evidence any more."""
+        terms = await self._started()
+        calendar = await terms.reload()
+        self.state.revoked = terms.revoked
+        return calendar
 
     async def accepted(self, subject: Subject) -> Accepted:
         """What a subject has accepted: one indexed query."""

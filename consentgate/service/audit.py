@@ -17,7 +17,7 @@ from consentgate.evidence.note import Signer, Verifier
 from consentgate.gate.generation import Generation
 from consentgate.gate.passes import PassSealer
 from consentgate.gate.seals import Seals
-from consentgate.service.engine import ORIGIN, PEPPER, VERIFIERS, Engine, now
+from consentgate.service.engine import ORIGIN, PEPPER, VERIFIERS, Engine, anchor_path, now, past_of
 from consentgate.service.ledger import Ledger
 from consentgate.service.receipts import signing_keys
 from consentgate.service.settings import Settings, database_url, sqlite_path
@@ -63,8 +63,7 @@ def _engine(settings: Settings, database: Database, keys: Sequence[str]) -> Engi
     verifiers = [_key(text) for text in (keys or reversed(json.loads(values.get(VERIFIERS, "[]"))))]
     # Nothing is signed: the ledger object wants a signer, and gets one nobody will ever trust.
     nobody, seals = Signer(origin, secrets.token_bytes(32)), Seals([secrets.token_bytes(32)])
-    file = sqlite_path(settings.database)
-    ledger = Ledger(nobody, verifiers, now, file.with_name(file.name + ".anchor") if file else None)
+    ledger = Ledger(nobody, verifiers, now, anchor_path(sqlite_path(settings.database)), past_of(values))
     return Engine(
         settings, now, secrets.token_bytes, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
         Generation.local(), "", bytes.fromhex(values.get(PEPPER, "")),

@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,13 @@ from consentgate.gate.generation import Generation
 from consentgate.gate.passes import PassSealer
 from consentgate.gate.seals import Seals
 from consentgate.service.catalog import load_calendar
-from consentgate.service.keys import create_signer, load_signer
-from consentgate.service.ledger import Ledger, Pending
+from consentgate.service.erasure_log import ErasureLog
+from consentgate.service.keys import create_signer, key_file, load_signer, take_next
+from consentgate.service.ledger import Ledger, Past, Pending
 from consentgate.service.publish import JSON
+from consentgate.service.revoked import Revocations, digest_of
 from consentgate.service.settings import Settings, database_url, sqlite_path
-from consentgate.store import blobs, meta
+from consentgate.store import blobs, erasing, meta
 from consentgate.store.blobs import BlobRow
 from consentgate.store.database import Database
 from consentgate.store.writer import Job, Step, Writer
@@ -47,6 +49,8 @@ Randomness = Callable[[int], bytes]
 ORIGIN = "origin"
 PEPPER = "pepper"
 VERIFIERS = "verifiers"
+EPOCHS = "epochs"
+"""Key of the names the ledger had before, as JSON."""
 
 
 def now() -> Instant:
@@ -102,7 +106,7 @@ class Engine:
         try:
             values, signer = _identify(database, settings, file, randomness)
             verifiers = _verifiers(values, signer)
-            ledger = Ledger(signer, verifiers, clock, file.with_name(file.name + ".anchor") if file else None)
+            ledger = Ledger(signer, verifiers, clock, anchor_path(file), past_of(values))
             database.read(ledger.load)
             gate = settings.gate_record
             database.write(lambda connection: blobs.put_blobs(connection, [BlobRow(digest(gate), JSON, gate)]))
@@ -127,6 +131,17 @@ class Engine:
     def calendar(self) -> Calendar:
         """Read everything published."""
         return self.database.read(load_calendar)
+
+    def published(self) -> tuple[Calendar, Revocations]:
+        """Read everything published, and whose passes are no evidence any more: one picture of both."""
+        return self.database.read(
+            lambda connection: (load_calendar(connection), Revocations(self._pepper, erasing.revoked(connection)))
+        )
+
+    @property
+    def erasures(self) -> ErasureLog:
+        """What was erased, remembered outside the database."""
+        return ErasureLog.beside(sqlite_path(self.settings.database))
 
     def text(self, text_digest: str) -> str:
         """A text by its digest.
@@ -156,6 +171,10 @@ class Engine:
         """What a subject is looked up by: a keyed digest, so that an index of the table names nobody."""
         return hmac.digest(self._pepper, subject.key.encode(), "sha256")[:16]
 
+    def bindings(self, subject: Subject) -> list[bytes]:
+        """Digests of the bindings that passes of a subject may have, for `consentgate.service.revoked`."""
+        return [digest_of(self._pepper, binding) for binding in self.sealer.bindings(subject)]
+
 
 def open_generation(settings: Settings) -> Generation:
     """The publication counter beside the database, or one of this process alone for a database in memory.
@@ -179,6 +198,16 @@ def open_generation(settings: Settings) -> Generation:
         ) from error
 
 
+def anchor_path(file: Path | None) -> Path | None:
+    """Where the newest checkpoint is remembered outside the database."""
+    return None if file is None else file.with_name(file.name + ".anchor")
+
+
+def past_of(values: Mapping[str, str]) -> list[Past]:
+    """The names a ledger had before, from the values of its database."""
+    return [Past(one["origin"], one["size"], one["known"]) for one in json.loads(values.get(EPOCHS, "[]"))]
+
+
 def _identify(
     database: Database, settings: Settings, file: Path | None, randomness: Randomness
 ) -> tuple[dict[str, str], Signer]:
@@ -187,12 +216,16 @@ def _identify(
     def settle(connection: Connection) -> tuple[dict[str, str], Signer]:
         values = meta.everything(connection)
         origin = values.get(ORIGIN)
-        if origin and settings.origin and origin != settings.origin:
+        known = {origin, *(past.origin for past in past_of(values))}
+        if origin and settings.origin and settings.origin not in known:
             raise ConfigurationError(
                 f"this ledger is called {origin}, not {settings.origin}",
                 hint="a ledger keeps its name; leave origin= out, or set the one it has",
             )
         signer = load_signer(settings.ledger_key, file)
+        place = key_file(settings.ledger_key, file)
+        if origin and place and (signer is None or signer.name != origin) and take_next(place, origin):
+            signer = load_signer(settings.ledger_key, file)
         if origin is None:
             origin = settings.origin or (signer.name if signer else f"localhost/consentgate/{randomness(4).hex()}")
             if settings.origin is None and file is not None:
@@ -209,9 +242,9 @@ def _identify(
             )
         meta.put_new(connection, ORIGIN, origin)
         meta.put_new(connection, PEPPER, randomness(32).hex())
-        known = json.loads(values.get(VERIFIERS, "[]"))
-        if str(signer.verifier) not in known:
-            meta.put(connection, VERIFIERS, json.dumps([*known, str(signer.verifier)]))
+        verifiers = json.loads(values.get(VERIFIERS, "[]"))
+        if str(signer.verifier) not in verifiers:
+            meta.put(connection, VERIFIERS, json.dumps([*verifiers, str(signer.verifier)]))
         return meta.everything(connection), signer
 
     return database.write(settle)

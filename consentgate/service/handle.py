@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from consentgate.errors import ConsentGateError, NotFoundError
+from consentgate.errors import ConsentGateError, NotFoundError, RewindError
 from consentgate.gate.generation import Generation
 from consentgate.service import publish as publishing
+from consentgate.service.alarms import Alarms
 from consentgate.service.engine import Clock, Engine, Randomness, now, open_generation
 from consentgate.service.holdings import State
 from consentgate.service.ledger import Pending
@@ -53,6 +54,9 @@ class Handle:
         self._generation: Generation | None = None
         self._calendar = Calendar()
         self._seen = 0
+        self.revoked: Mapping[bytes, int] = {}
+        """Whose passes are no evidence any more, as this process last saw it; see `GateState.revoked`."""
+        self._alarms = Alarms()
         self._watch: Watch | None = None
         self._starting = asyncio.Lock()
         self._kept_pages: set[str] = set()
@@ -88,8 +92,6 @@ class Handle:
                 self._engine = None
                 await asyncio.to_thread(engine.close)
                 raise
-            if not self._calendar.versions:
-                log.warning("no policy is published: the gate is open")
             self._watch = Watch(self._read_generation, self._moved, self._calendar.generation)
             self._watch.start()
 
@@ -145,9 +147,9 @@ class Handle:
     async def reload(self) -> Calendar:
         """Read everything published, anew."""
         seen = self.engine.generation.value
-        calendar = await asyncio.to_thread(self.engine.calendar)
+        calendar, revoked = await asyncio.to_thread(self.engine.published)
         if calendar.generation >= self._calendar.generation:
-            self._calendar, self._seen = calendar, seen
+            self._calendar, self._seen, self.revoked = calendar, seen, revoked
         return self._calendar
 
     async def fresh(self) -> Calendar:
@@ -212,7 +214,11 @@ class Handle:
 
     async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
         # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
-        return await asyncio.shield(self.engine.writer.write(Job(refs, work)))
+        try:
+            return await asyncio.shield(self.engine.writer.write(Job(refs, work)))
+        except RewindError as error:
+            self._alarms.ring("rewind", str(error), error.hint, self.clock())
+            raise
 
 
 def _keep_redline(connection: Connection, old_digest: str, new_digest: str, data: bytes) -> None:

@@ -29,7 +29,7 @@ def load_signer(setting: str | None, beside: Path | None) -> Signer | None:
     """
     if setting and setting.startswith("PRIVATE+KEY+"):
         return _parse(setting, "ledger_key")
-    path = Path(setting) if setting else key_path(beside)
+    path = key_file(setting, beside)
     if path is None:
         return None
     try:
@@ -63,6 +63,60 @@ def create_signer(origin: str, beside: Path | None) -> Signer:
     finally:
         draft.unlink()
     return _parse(path.read_text("ascii").strip(), str(path))
+
+
+def next_signer(origin: str, key: Path) -> Signer:
+    """Make a signer for the next epoch and keep it beside the present key, which stays in use for now.
+
+    Args:
+        origin: its name.
+        key: file of the present key.
+    """
+    signer = Signer(origin, secrets.token_bytes(32))
+    draft = _next_path(key)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(signer.secret() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return signer
+
+
+def take_next(key: Path, origin: str) -> bool:
+    """Put the key of a new epoch in the place of the one before, which is kept beside it; whether there was one.
+
+    Called when the epoch is on record, and at each start: whatever crashed in between is finished here.
+    """
+    draft = _next_path(key)
+    try:
+        signer = _parse(draft.read_text("ascii").strip(), str(draft))
+    except (OSError, UnicodeDecodeError, ConfigurationError):
+        return False
+    if signer.name != origin:
+        return False
+    if key.exists():
+        key.replace(numbered(key))
+    draft.replace(key)
+    return True
+
+
+def numbered(path: Path) -> Path:
+    """A name beside a file under which it can be kept: ``terms.db.key.1``, or the next number that is free."""
+    number = 1
+    while path.with_name(f"{path.name}.{number}").exists():
+        number += 1
+    return path.with_name(f"{path.name}.{number}")
+
+
+def _next_path(key: Path) -> Path:
+    return key.with_name(key.name + ".next")
+
+
+def key_file(setting: str | None, beside: Path | None) -> Path | None:
+    """The file the key is in, or ``None`` where it is in no file."""
+    if setting and setting.startswith("PRIVATE+KEY+"):
+        return None
+    return Path(setting) if setting else key_path(beside)
 
 
 def key_path(beside: Path | None) -> Path | None:

@@ -45,6 +45,21 @@ KEEP_CHECKPOINT_EVERY = 3_600 * SECOND
 """A checkpoint is kept in the history at each multiple of 256 entries, and once an hour while there is news."""
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A name the ledger had before: each of its checkpoints is for at most so many entries.
+
+    Args:
+        origin: the name.
+        size: entries when it got another name, see `consentgate.service.epoch`.
+        known: how many entries the ledger of this name is known to have had; more than ``size`` where some were lost.
+    """
+
+    origin: str
+    size: int
+    known: int = 0
+
+
 @dataclass(slots=True)
 class Pending:
     """A batch in the making: what jobs see of the ledger.
@@ -106,14 +121,23 @@ class Ledger:
         verifiers: every key that ever signed for this ledger, the present one among them.
         clock: instant now.
         anchor: file outside the database that remembers the newest checkpoint, or ``None``.
+        past: names it had before, oldest first.
     """
 
     def __init__(
-        self, signer: Signer, verifiers: Sequence[Verifier], clock: Callable[[], Instant], anchor: Path | None
+        self,
+        signer: Signer,
+        verifiers: Sequence[Verifier],
+        clock: Callable[[], Instant],
+        anchor: Path | None,
+        past: Sequence[Past] = (),
     ) -> None:
         self.signer = signer
         self.verifiers = tuple(verifiers)
         self.origin = signer.name
+        self.past = tuple(past)
+        self.behind: Instant = 0
+        """How far our clock is behind the last entry, in microseconds, as of the last batch."""
         self._clock = clock
         self._anchor = anchor
         self._frontier = Frontier()
@@ -127,8 +151,9 @@ class Ledger:
         self._catch_up(connection, head)
         refs = [ref for job in jobs for ref in job.refs]
         known = shelf.refs_known(connection, refs) if refs else {}
-        now = max(self._clock(), head.at if head else 0)
-        return Pending(now, meta.generation(connection), known, self._frontier.size)
+        now = self._clock()
+        self.behind = max(0, head.at - now) if head else 0
+        return Pending(now + self.behind, meta.generation(connection), known, self._frontier.size)
 
     def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
         """Write the batch: entries, openings, full tiles, checkpoint, head."""
@@ -261,7 +286,20 @@ class Ledger:
         Raises:
             VerificationError: not ours.
         """
-        return open_checkpoint(note, self.verifiers, origin=self.origin)
+        signed = open_checkpoint(note, self.verifiers)
+        head = signed.checkpoint
+        if head.origin != self.origin_at(head.size):
+            raise VerificationError(f"this is a checkpoint of {head.origin}, not of {self.origin_at(head.size)}")
+        return signed
+
+    @property
+    def size(self) -> int:
+        """Entries, as far as this process has seen."""
+        return self._frontier.size
+
+    def origin_at(self, size: int) -> str:
+        """The name that signs, or signed, for a tree of this size."""
+        return next((past.origin for past in self.past if size <= past.size), self.origin)
 
     def reader(self, connection: Connection, size: int) -> Reader:
         """A reader of tree hashes over the rows, for proofs."""

@@ -26,7 +26,7 @@ WELL_KNOWN = ("/.well-known", "/favicon.ico", "/robots.txt")
 their own (RFC 8615, RFC 9309), and none of them is content anybody accepts terms for."""
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-_ORIGIN = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~-]+)*")
+ORIGIN_FORM = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~-]+)*")
 
 Secret = str | bytes | Path | Sequence[str]
 
@@ -94,7 +94,7 @@ class Settings:
             "write a path such as /terms, without a slash at its end",
         )
         _check(
-            self.origin is None or _ORIGIN.fullmatch(self.origin),
+            self.origin is None or ORIGIN_FORM.fullmatch(self.origin),
             f"origin={self.origin!r}",
             "write a URL without its scheme, such as example.com/terms-ledger",
         )

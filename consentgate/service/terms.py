@@ -20,7 +20,7 @@ from consentgate.evidence.entry import DecisionEntry
 from consentgate.service import export as exporting
 from consentgate.service import publish as publishing
 from consentgate.service import tokens
-from consentgate.service.asking import Asking, decision_of
+from consentgate.service.asking import decision_of
 from consentgate.service.engine import Engine
 from consentgate.service.folder import read_folder
 from consentgate.service.holdings import NOTHING, State, fold, state_of
@@ -29,6 +29,7 @@ from consentgate.service.overview import LedgerState, Tally, TokenInfo, ledger_s
 from consentgate.service.plan import Plan, Planner
 from consentgate.service.receipts import make_receipt
 from consentgate.service.status import PolicyStatus, status_of
+from consentgate.service.upkeep import Upkeep
 from consentgate.service.verify import Report, verify_ledger
 from consentgate.store import entries as shelf
 from consentgate.store import subjects
@@ -44,7 +45,7 @@ log = logging.getLogger("consentgate")
 ATTEMPTS = 5
 
 
-class Terms(Asking):
+class Terms(Upkeep):
     """Everything a host, a page or a command can do.
 
     Args:
@@ -53,6 +54,7 @@ class Terms(Asking):
     """
 
     async def _opened(self) -> None:
+        await super()._opened()
         if self.settings.policies is None:
             return
         done = await self.publish(self.settings.policies, by="start-up")

@@ -14,12 +14,14 @@ from sqlalchemy import Connection, select
 
 from consentgate.errors import VerificationError
 from consentgate.evidence.commitments import Openings, check_openings, parse_openings
-from consentgate.evidence.entry import DecisionEntry, Entry, EraseEntry, LinkEntry, PublishEntry, decode
+from consentgate.evidence.entry import DecisionEntry, Entry, EpochEntry, EraseEntry, LinkEntry, PublishEntry, decode
+from consentgate.evidence.ledger_file import check_epoch
 from consentgate.evidence.tiles import Frontier
 from consentgate.evidence.tlog import leaf_hash
 from consentgate.service.engine import Engine
 from consentgate.service.ledger import Ledger
 from consentgate.store import entries as shelf
+from consentgate.store import subjects
 from consentgate.store.blobs import get_blob
 from consentgate.store.entries import ExportRow
 from consentgate.store.tables import BLOB, ENTRY, OPENING, TILE
@@ -42,7 +44,7 @@ class Report:
         checkpoint: the signed head.
         decisions, publications: how many.
         opened: entries all of whose openings are there and fit.
-        erased: entries whose openings are gone, with an erase entry that says so.
+        erased: entries with openings that are gone, and an erase entry that says so.
         problems: what is wrong, as sentences; empty means the ledger is sound.
     """
 
@@ -108,8 +110,9 @@ class _Walk:
         self.frontier = Frontier()
         self._engine = engine
         self._report = report
-        self.unopened: dict[UUID, int] = {}
-        self.erased: set[UUID] = set()
+        # Entries with openings that are gone and not accounted for: place, and names of the fields.
+        self.unopened: dict[UUID, tuple[int, frozenset[str]]] = {}
+        self.past: list[tuple[str, int]] = []
         self.publications: list[PublishEntry] = []
         self.digests: set[str] = set()
         self.roots: dict[int, bytes] = {}
@@ -119,11 +122,11 @@ class _Walk:
         for row in rows:
             if row.idx != self.frontier.size + len(hashes):
                 self._report.add(f"entry {self.frontier.size + len(hashes)} is missing; the next is {row.idx}")
-            hashes.append(leaf_hash(row.leaf))
             try:
-                self._entry(row)
+                self._entry(row, hashes)
             except VerificationError as error:
                 self._report.add(f"entry {row.idx}: {error}")
+            hashes.append(leaf_hash(row.leaf))
         self._tiles(hashes)
 
     def _tiles(self, hashes: list[bytes]) -> None:
@@ -145,17 +148,20 @@ class _Walk:
 
         self._engine.database.read(compare)
 
-    def _entry(self, row: ExportRow) -> None:
+    def _entry(self, row: ExportRow, before: list[bytes]) -> None:
         entry = decode(row.leaf)
         if entry.ref != row.ref:
             self._report.add(f"entry {row.idx}: its key is not the id in it")
         openings = parse_openings(row.opening.openings) if row.opening else {}
-        if check_openings(entry.commitments, openings):
-            self.unopened[entry.id] = row.idx
+        if gone := check_openings(entry.commitments, openings):
+            self.unopened[entry.id] = (row.idx, frozenset(gone))
         elif entry.commitments:
             self._report.opened += 1
-        if isinstance(entry, EraseEntry) and entry.mode != "hold":
-            self.erased.update(entry.refs)
+        if isinstance(entry, EraseEntry) and entry.erases:
+            self._erasure(row.idx, entry)
+        if isinstance(entry, EpochEntry):
+            check_epoch(entry, row.idx, self.frontier.append(before)[0].root)
+            self.past.append((entry.origin, entry.size))
         if isinstance(entry, PublishEntry):
             self._report.publications += 1
             self.publications.append(entry)
@@ -169,6 +175,25 @@ class _Walk:
             )
         self._columns(row, entry, openings)
 
+    def _erasure(self, index: int, entry: EraseEntry) -> None:
+        """What an erase entry names is accounted for if it is gone, and should be gone."""
+        for one in entry.refs:
+            place, gone = self.unopened.pop(one, (0, frozenset[str]()))
+            left = frozenset() if entry.fields is None else gone - frozenset(entry.fields)
+            if left:
+                self.unopened[one] = (place, left)
+            elif gone:
+                self._report.erased += 1
+        refs = [one.bytes for one in entry.refs]
+        rows = self._engine.database.read(lambda connection: subjects.openings_by_refs(connection, refs))
+        for row in rows.values():
+            names = parse_openings(row.openings).keys()
+            if entry.fields is None or names & set(entry.fields):
+                self._report.add(
+                    f"entry {index} says that {UUID(bytes=row.ref)} was erased, and it is there: "
+                    "run `consentgate erase --reapply`"
+                )
+
     def _columns(self, row: ExportRow, entry: Entry, openings: Openings) -> None:
         """The columns that look-ups use must say what the entry says."""
         opening = row.opening
@@ -179,6 +204,8 @@ class _Walk:
             said = (entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
         elif isinstance(entry, LinkEntry):
             said = (None, None, "link", entry.at, None)
+        elif isinstance(entry, EraseEntry) and not entry.erases:
+            said = (None, None, entry.mode, entry.at, None)
         if said != (opening.policy, opening.serial, opening.act, opening.at, opening.expires):
             self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
         kind = openings["subject_kind"].value if "subject_kind" in openings else None
@@ -207,11 +234,10 @@ def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: shelf
         report.add(f"entry {beyond} lies beyond the signed size {head.size}")
     for size, note in shelf.checkpoints(connection, limit=1_000_000):
         _check_kept(connection, ledger, size, note, walk.frontier, report)
-    for entry_id, index in walk.unopened.items():
-        if entry_id in walk.erased:
-            report.erased += 1
-        else:
-            report.add(f"entry {index}: its openings are missing, and no erasure says why")
+    for index, names in walk.unopened.values():
+        report.add(f"entry {index}: its openings are missing ({', '.join(sorted(names))}), and no erasure says why")
+    if walk.past != [(past.origin, past.size) for past in ledger.past]:
+        report.add("the names the ledger had before are not those its entries say")
     for wanted in sorted(walk.digests):
         row = get_blob(connection, wanted)
         if row is None:

@@ -3,7 +3,7 @@
 Room: store; called by the service. The rows themselves are overwritten by `consentgate.store.subjects`.
 
 A hold is a row like any other: the opening of the entry that says so, filed under the subject, with ``act = 'hold'``;
-``act = 'release'`` ends it. Whichever is later counts.
+``act = 'release'`` ends it. Whichever stands later in the ledger counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 from consentgate.store import meta
 from consentgate.store.statements import chunks
 from consentgate.store.subjects import OpeningRow, living
-from consentgate.store.tables import META, OPENING
+from consentgate.store.tables import ENTRY, META, OPENING
 
 HOLD, RELEASE = "hold", "release"
 _REVOKED = "revoked:"
@@ -33,16 +33,13 @@ class DecidedRow(NamedTuple):
 def held_tags(connection: Connection) -> frozenset[bytes]:
     """The tags of everybody whose openings are under a legal hold now."""
     rows = connection.execute(
-        select(OPENING.c.subject_tag, OPENING.c.act, OPENING.c.at).where(
-            OPENING.c.serial.is_(None), OPENING.c.act.in_((HOLD, RELEASE))
-        )
+        select(OPENING.c.subject_tag, OPENING.c.act)
+        .join(ENTRY, ENTRY.c.ref == OPENING.c.ref)
+        .where(OPENING.c.serial.is_(None), OPENING.c.act.in_((HOLD, RELEASE)))
+        .order_by(ENTRY.c.idx)
     )
-    newest: dict[bytes, tuple[int, bool]] = {}
-    for tag, act, at in rows:
-        if any(tag):
-            # Of a hold and a release in one batch the hold counts: what is kept too long can still be erased.
-            newest[tag] = max(newest.get(tag, (0, False)), (at, act == HOLD))
-    return frozenset(tag for tag, (_, held) in newest.items() if held)
+    newest = {tag: act for tag, act in rows if any(tag)}
+    return frozenset(tag for tag, act in newest.items() if act == HOLD)
 
 
 def visitors_of(connection: Connection, subject_tag: bytes) -> list[bytes]:

@@ -1,0 +1,291 @@
+"""Upkeep: erase, hold, retain; alarms, diagnosis, and a new epoch after a restore.
+
+Room: service. The part of the handle `consentgate.service.terms.Terms` that operators and their nightly jobs use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from consentgate.errors import InputError, StoreError
+from consentgate.evidence.entry import EraseEntry
+from consentgate.service import erase as erasing
+from consentgate.service import reapply as again
+from consentgate.service import retain as retaining
+from consentgate.service.alarms import Alarm
+from consentgate.service.asking import Asking
+from consentgate.service.doctor import Diagnosis, examine
+from consentgate.service.epoch import NewEpoch, begin_epoch
+from consentgate.service.erase import SCRUB, Erased, Mode, Order, make_order
+from consentgate.service.ledger import Pending
+from consentgate.store import entries as shelf
+from consentgate.store import erasing as rows
+from consentgate.store import meta
+from consentgate.terms.instants import DAY, SECOND
+from consentgate.terms.subject import Subject
+
+log = logging.getLogger("consentgate")
+
+SUBJECTS_AT_ONCE = 200
+"""Subjects that are erased in one transaction: decisions wait no longer than that takes."""
+
+ROWS_AT_ONCE = 500
+_PAUSES = (0.0, 0.05, 0.25, 1.0)
+_APART = 2 * SECOND
+_DAY_SECONDS = DAY // SECOND
+
+
+class Upkeep(Asking):
+    """The operations on what is kept."""
+
+    _heard = 0
+
+    async def _opened(self) -> None:
+        """Finish what a crash left half done, and say what a restore brought back."""
+        await super()._opened()
+        if await self._read(lambda connection: meta.get(connection, SCRUB)) == "due":
+            await self._scrub()
+        last = (await asyncio.to_thread(self.engine.erasures.read))[-1:]
+        if last and await self._read(lambda connection: again.unknown(connection, last)):
+            self._alarms.ring(
+                "erasures",
+                "the database does not know the last erasure: a backup brought back what was erased",
+                "run `consentgate erase --reapply`",
+                self.clock(),
+            )
+
+    # --- erasing -------------------------------------------------------------------------------------------------
+
+    async def erase(
+        self,
+        subject: Subject | Iterable[Subject],
+        *,
+        fields: Iterable[str] | None = None,
+        mode: Mode | None = None,
+        basis: str,
+        by: str = "api",
+    ) -> Erased:
+        """Erase what is known about a subject: their own decisions, those of their devices, and the links between.
+
+        The ledger's entries, its root and everybody else's receipts stay as they are; one entry says what was erased.
+
+        Args:
+            subject: whom; several are erased together, or none of them.
+            fields: names such as ``ip``: only these.
+            mode: ``shred``: everything, and what they decided counts no more (the default). ``pseudonymise``: the
+                named fields, or all that say who it was; what they decided still counts (the default with fields).
+                ``hold``: nothing, and nothing may be until `release_hold`.
+            basis: why, in one line without personal data; it stands in the ledger for everybody to read.
+            by: who does it; stands there as a commitment.
+
+        Raises:
+            InputError: the order makes no sense; nothing was erased.
+            HeldError: a legal hold forbids it; nothing was erased.
+        """
+        order = self._order(subject, mode, fields, basis, by)
+        if len(order.subjects) > SUBJECTS_AT_ONCE and order.mode != "hold":
+            await self._read(partial(erasing.check_holds, order.subjects))
+        done = Erased()
+        for start in range(0, len(order.subjects), SUBJECTS_AT_ONCE):
+            some = replace(order, subjects=order.subjects[start : start + SUBJECTS_AT_ONCE])
+            done += await self._write(partial(self._erase, some))
+        return await self._finish(done, revoked=order.mode == "shred")
+
+    async def release_hold(self, subject: Subject | Iterable[Subject], *, basis: str, by: str = "api") -> Erased:
+        """End the legal holds on a subject.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        order = self._order(subject, "hold", None, basis, by)
+        return await self._finish(await self._write(partial(erasing.release, order, self._randomness)))
+
+    async def erase_field(self, field: str, *, older_than_days: int, basis: str, by: str = "api") -> Erased:
+        """Erase one field, such as ``ip``, from everything older than so many days; holds are left alone.
+
+        For a nightly job: what it has done it does not do again.
+
+        Raises:
+            InputError: no such field.
+        """
+        if older_than_days < 0:
+            raise InputError(f"{older_than_days} days is no age", hint="0 or more")
+        order = self._order((), "pseudonymise", (field,), basis, by)
+        before, after, done = self.clock() - older_than_days * DAY, b"", Erased()
+        while found := await self._read(
+            lambda connection, after=after: rows.with_field(connection, field, before, after, ROWS_AT_ONCE)  # type: ignore[misc]
+        ):
+            refs = [row.ref for row in found]
+            done += await self._write(partial(erasing.erase_refs, order, refs, self._randomness))
+            after = refs[-1]
+        return await self._finish(done)
+
+    async def reapply_erasures(self, *, by: str = "api") -> Erased:
+        """Erase again what a restored backup brought back.
+
+        Returns:
+            The openings that had come back; ``records`` are the entries made for erasures the backup did not know.
+        """
+        recorded, after, back = list[EraseEntry](), -1, 0
+        while True:
+            page = await self._read(partial(again.erase_entries, after=after))
+            if page.entries:
+                back += await self._write(partial(again.apply_recorded, page.entries))
+                recorded += page.entries
+            after = page.after
+            if page.end:
+                break
+        remembered = await asyncio.to_thread(self.engine.erasures.read)
+        done = Erased(back)
+        for entry in await self._read(lambda connection: again.unknown(connection, remembered)):
+            done += await self._write(partial(again.apply_lost, entry, self.engine.tag, by, self._randomness))
+        await asyncio.to_thread(self.engine.erasures.replace, [*recorded, *done.records])
+        self._alarms.end("erasures")
+        return replace(done, gone=await self._scrub()) if done.entries else done
+
+    async def purge(self, *, dry_run: bool = False, policies: Sequence[str] | None = None, by: str = "api") -> Erased:
+        """Erase what the policies' ``retain_days`` no longer let us keep; holds, and what still counts, are left alone.
+
+        Args:
+            dry_run: only count.
+            policies: slugs; ``None`` for all.
+            by: who does it.
+        """
+        calendar, done = await self.fresh(), Erased()
+        for place in retaining.shelves(calendar, self.clock(), policies):
+            after: tuple[int, bytes] | None = (0, b"")
+            while after is not None:
+                if dry_run:
+                    found = await self._read(partial(retaining.candidates, place=place, after=after))
+                    due = await self._read(partial(retaining.due, calendar=calendar, place=place, rows=found))
+                    done, after = done + Erased(len(due)), retaining.next_page(found)
+                    continue
+                some, after = await self._write(
+                    partial(retaining.purge_page, calendar, place, after, by, self._randomness)
+                )
+                done += some
+        return done if dry_run else await self._finish(done)
+
+    def _order(
+        self, subject: Subject | Iterable[Subject], mode: Mode | None, fields: Iterable[str] | None, basis: str, by: str
+    ) -> Order:
+        every = [subject] if isinstance(subject, Subject) else list(subject)
+        return make_order([(one, self.engine.tag(one)) for one in every], mode, fields, basis, by)
+
+    def _erase(self, order: Order, connection: Connection, pending: Pending) -> Erased:
+        done = erasing.erase(order, self._randomness, connection, pending)
+        if order.mode == "shred" and done.entries:
+            # A pass says what was accepted, and would go on opening the gate: from now on it is no evidence.
+            second = self.clock() // SECOND + 1
+            rows.forget_revoked(connection, second - (self.settings.pass_days + 1) * _DAY_SECONDS)
+            for subject, _ in order.subjects:
+                rows.revoke(connection, self.engine.bindings(subject), second)
+            meta.bump_generation(connection)
+        return done
+
+    async def _finish(self, done: Erased, *, revoked: bool = False) -> Erased:
+        """What comes after the commit: memory outside the database, the gates, the bytes on the disk."""
+        await asyncio.to_thread(self.engine.erasures.append, done.records)
+        if revoked and done.entries:
+            self.engine.generation.bump()
+            await self.reload()
+        erased = any(record.erases for record in done.records)
+        return replace(done, gone=await self._scrub()) if erased else done
+
+    async def _scrub(self) -> bool:
+        """Make sure that nothing erased is left in the write-ahead log; a long reader may keep it there for a while."""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                gone = await asyncio.to_thread(self.engine.database.scrub)
+            except StoreError as error:
+                log.warning("what was erased may still be in the write-ahead log: %s", error)
+                gone = False
+            if gone:
+                await self._write(lambda connection, _: meta.put(connection, SCRUB, ""))
+                self._alarms.end("scrub")
+                return True
+        self._alarms.ring(
+            "scrub",
+            "what was erased may still be in the write-ahead log: somebody reads an older state of the database",
+            "end long exports or backups; it is tried again at the next erasure and at the next start",
+            self.clock(),
+        )
+        return False
+
+    # --- alarms --------------------------------------------------------------------------------------------------
+
+    async def heard(self, tree_size: int) -> None:
+        """Take note of a tree size that came in a pass of ours: it is memory outside the database.
+
+        A pass that knows a larger ledger than ours means that an old backup is in use. Costs a comparison where
+        the ledger is at least as large as far as this process knows, else one query.
+        """
+        ledger = self.engine.ledger
+        if tree_size <= max(ledger.size, self._heard):
+            return
+        head = await self._read(shelf.head)
+        size = head.size if head else 0
+        self._heard = size
+        if tree_size > max(size, *(past.known for past in ledger.past), 0):
+            self._alarms.ring(
+                "pass-ahead",
+                f"a pass of ours was sealed when the ledger had {tree_size:,} entries; it has {size:,}",
+                "an old backup is in use, or two databases share a secret: run `consentgate doctor`",
+                self.clock(),
+            )
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What somebody should look at, as this process knows it."""
+        if self.started and (behind := self.engine.ledger.behind) > _APART:
+            self._alarms.ring(
+                "clock",
+                f"the clock is {behind / SECOND:,.0f} seconds behind the last entry of the ledger",
+                "set the clock of this host; entries get the time of the one before until it has caught up",
+                self.clock(),
+            )
+        return self._alarms.all()
+
+    async def doctor(self) -> tuple[Diagnosis, ...]:
+        """Look at everything that can be wrong around the ledger, and say what to do. Nothing is changed.
+
+        The handle need not be started: where it refuses to start, this says why.
+        """
+        return await asyncio.to_thread(partial(examine, self.settings, now=self.clock(), alarms=self.alarms()))
+
+    # --- epochs --------------------------------------------------------------------------------------------------
+
+    async def new_epoch(self, origin: str | None = None, *, by: str = "api", force: bool = False) -> NewEpoch:
+        """Go on after a restore under a new name and with a new key; see `consentgate.service.epoch`.
+
+        No other process may have the ledger open. The handle need not be started (after a restore it refuses to);
+        if it is, it is started again. What was erased since the backup is erased again.
+
+        Args:
+            origin: the new name; ``None`` for the old one with ``/2`` behind it, or the next number.
+            by: who does it.
+            force: also where nothing seems to be lost.
+
+        Raises:
+            ConfigurationError, InputError, RewindError: see `consentgate.service.epoch.begin_epoch`.
+        """
+        running = self.started
+        await self.stop()
+        done = await asyncio.to_thread(
+            partial(
+                begin_epoch, self.settings, origin, by=by, force=force, clock=self.clock, randomness=self._randomness
+            )
+        )
+        await self.start()
+        try:
+            await self.reapply_erasures(by=by)
+        finally:
+            if not running:
+                await self.stop()
+        return done
