@@ -36,7 +36,7 @@ from consentgate.service.settings import HOUR
 from consentgate.terms.instants import SECOND
 from consentgate.terms.policy import SLUG, Act, Kind
 from consentgate.terms.subject import Subject, SubjectKind
-from consentgate.web.kept import open_kept, seal_kept
+from consentgate.web.kept import kept_owner, open_kept, seal_kept
 from consentgate.web.notices import ready_page, settled_page
 from consentgate.web.present import VIEWS, Notice, View, _, address
 from consentgate.web.review import CARRY_MARK, NEXT_MARK, OFFER_MARK, Wishes, build_review
@@ -121,7 +121,7 @@ class Deciding:
 
     async def present(self, visit: Visit, errand: Errand, *, keep: KeptForm | None = None) -> Response:
         """Draft an offer, render it, seal what was rendered, and put the seal into the page."""
-        terms, subject = self.house.terms, self.house.subject_of(visit)
+        terms, subject = self.house.terms, self._asked(visit, errand)
         if keep is not None:
             errand = replace(errand, kept=seal_kept(self.seals, keep, subject.key))
         only, path = [errand.only] if errand.only else None, self._going(visit, errand, subject)
@@ -170,6 +170,13 @@ class Deciding:
             return token if token and open_return(self.seals, token) else ""
         except SealError:
             return ""
+
+    def _asked(self, visit: Visit, errand: Errand) -> Subject:
+        """Who is asked. A visitor without a pass stays who they were when their form was kept, whatever came between
+        (a forgotten box, another view), or the form would be a stranger's."""
+        owner = kept_owner(self.seals, errand.kept) if errand.kept and visit.subject is None else None
+        kind, _, name = (owner or "").partition(":")
+        return Subject(name, SubjectKind.VISITOR) if kind == SubjectKind.VISITOR else self.house.subject_of(visit)
 
     def _going(self, visit: Visit, errand: Errand, subject: Subject) -> str | None:
         """The path this visitor is on their way to, without the mount point; ``None`` where none is known."""

@@ -54,6 +54,12 @@ def open_kept(seals: Seals, token: str, subject_key: str) -> Resend:
     return Resend(action, text, charset)
 
 
+def kept_owner(seals: Seals, token: str) -> str | None:
+    """The key of the subject a form was kept for, or ``None`` where it is not ours."""
+    data = seals.try_open(PURPOSE, token)
+    return None if data is None else str(json.loads(data.partition(b"\n")[0])[0])
+
+
 def _decode(body: bytes, content_type: str) -> tuple[list[tuple[str, str]], str]:
     """The fields of a urlencoded body, and the charset they were written in.
 
