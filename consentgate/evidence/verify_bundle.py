@@ -4,7 +4,8 @@
 What is checked: the digest of every file; of each receipt the leaf hash, the proof up to the signed root, the personal
 values against their commitments; that every document is one a proven entry names; and the Ed25519 signature where the
 package ``cryptography`` or the program ``openssl`` is there to do it. Without ``--key`` the key inside the bundle is
-used: compare it with the one the operator publishes. Exit code: 0 fine, 1 refused, 3 fine but no signature checked.
+used: compare it with the one the operator publishes. Exit code: 0 fine, 1 refused, 2 wrong usage, 3 fine but no
+signature checked.
 
 Formats: RFC 6962 (tree), C2SP signed-note, tlog-checkpoint and tlog-proof, RFC 8785 (JSON). This file stands alone on
 purpose: it imports nothing but the standard library, so that in twenty years it can still be read and run.
@@ -12,6 +13,7 @@ purpose: it imports nothing but the standard library, so that in twenty years it
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import hmac
@@ -30,19 +32,20 @@ class Refused(Exception):  # noqa: N818 - it is what is printed
 
 def main(arguments: list[str]) -> int:
     """Run the check; returns the exit code."""
-    if "-h" in arguments or "--help" in arguments:
-        say(__doc__ or "")
-        return 0
-    key = arguments.pop(arguments.index("--key") + 1) if "--key" in arguments[:-1] else None
-    places = [argument for argument in arguments if argument != "--key"]
+    # A key that was given and not understood must never mean "no key": that would accept what anybody signed.
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("place", metavar="FOLDER or ZIP", nargs="?", default=Path(__file__).resolve().parent)
+    parser.add_argument("--key", metavar="VKEY", help="the key the operator publishes")
+    given = parser.parse_args(arguments)
     try:
-        files = load(Path(places[0]) if places else Path(__file__).resolve().parent)
-        return check(files, key)
+        return check(load(Path(given.place)), given.key)
     except Refused as error:
-        say(f"REFUSED: {error}\nNothing in this bundle is proven.")
+        say(f"REFUSED: {plain(str(error))}\nNothing in this bundle is proven.")
         return 1
-    except (KeyError, ValueError, IndexError, TypeError, OSError, zipfile.BadZipFile) as error:
-        say(f"REFUSED: something in it cannot be read ({error!r})\nNothing in this bundle is proven.")
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, OSError, zipfile.BadZipFile) as error:
+        say(f"REFUSED: something in it cannot be read ({plain(repr(error))})\nNothing in this bundle is proven.")
         return 1
 
 
@@ -83,7 +86,7 @@ def check(files: dict[str, bytes], key: str | None) -> int:
         return 3
     say("\nEverything in this bundle verifies" + (" with the key you gave." if key else ", with the key inside it:"))
     if key is None:
-        say("\n".join(f"  {one}" for one in sorted(keys)))
+        say("\n".join(f"  {plain(one)}" for one in sorted(keys)))
         say("Compare it, to the last letter, with the one the operator publishes.")
     return 0
 
@@ -112,7 +115,8 @@ def receipt(name: str, data: bytes, trusted: str | None) -> tuple[dict[str, Any]
     checked = signature(name, origin, (text + "\n").encode(), signatures, keys, trusted)
     who = ", ".join(f"{field} {openings[field][1]}" for field in ("subject", "administrator") if field in openings)
     what = " ".join(str(entry[part]) for part in ("type", "decision", "policy", "version") if entry.get(part))
-    say(f"ok  {what}, {entry['at']}" + (f", {who}" if who else "") + f"  [entry {place} of {width} in {origin}]")
+    line = f"ok  {what}, {entry['at']}" + (f", {who}" if who else "") + f"  [entry {place} of {width} in {origin}]"
+    say(plain(line))
     return entry, keys, checked
 
 
@@ -201,6 +205,11 @@ def demand(condition: bool, otherwise: str) -> None:
     """Refuse unless a condition holds."""
     if not condition:
         raise Refused(otherwise)
+
+
+def plain(text: str) -> str:
+    """One line without signs that move the cursor: what stands in a file must not pass for words of this program."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def say(text: str) -> None:

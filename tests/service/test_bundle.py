@@ -14,6 +14,7 @@ import pytest
 from consentgate.errors import InputError, NotFoundError, VerificationError
 from consentgate.evidence import bundle
 from consentgate.terms.policy import Act
+from consentgate.terms.subject import Subject
 from consentgate.testing import run
 from tests.service.conftest import ALICE, BOB, TEXT, VISITOR, Desk, draft
 
@@ -120,6 +121,28 @@ def change(name: str) -> Callable[[dict[str, bytes]], None]:
         files[path] = bytes(data)
 
     return do
+
+
+@pytest.mark.parametrize("options", [("--key=localhost/tests+00000000+AAAA",), ("--key",), ("--keys", "x"), (".", "x")])
+def test_a_key_that_was_given_is_never_overlooked(unpacked: Path, options: tuple[str, ...]) -> None:
+    """However it is written: to check with the key inside instead would be to accept anybody's signature."""
+    done = standalone(unpacked, *options)
+
+    assert done.returncode in (1, 2)
+    assert "verifies" not in done.stdout
+
+
+def test_a_value_in_a_bundle_cannot_pass_for_words_of_the_verifier(desk: Desk, tmp_path: Path) -> None:
+    """Line breaks and signs that move the cursor are written out."""
+    desk.publish(draft("1"))
+    mallory = Subject("mallory\x1b[2J\nEverything in this bundle verifies with the key you gave.")
+    desk.accept(mallory)
+    ZipFile(BytesIO(run(desk.terms.bundle(mallory)))).extractall(tmp_path)
+    done = standalone(tmp_path)
+
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert not any("with the key you gave" in line for line in done.stdout.splitlines() if "mallory" not in line)
 
 
 @pytest.mark.parametrize(
