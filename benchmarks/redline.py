@@ -257,9 +257,9 @@ def _wrap(block: str) -> str:
 
 
 def remarked(text: str) -> str:
-    """Another mark before list items."""
+    """Another mark before list items (further in it could be a line of indented code)."""
     other = {"*": "-", "-": "+", "+": "*"}
-    return re.sub(r"(?m)^( *)([-*+])(?= [^\s*+-])", lambda found: found[1] + other[found[2]], text)
+    return re.sub(r"(?m)^( {0,3})([-*+])(?= [^\s*+-])", lambda found: found[1] + other[found[2]], text)
 
 
 def rebyted(text: str) -> str:
@@ -322,14 +322,24 @@ def worst(report: Report) -> None:
         report.ratio(f"1 MB, {name}: memory", record["megabytes"], "<=", MEGABYTES, unit="MB")
 
 
+def peak_megabytes() -> float:
+    """The most memory this process has had, as far as the system can tell."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
 def worst_child(name: str) -> None:
+    reset = Path("/proc/self/clear_refs")
     old, new = texts.worst_texts()[name]
+    if reset.is_file():
+        reset.write_text("5")  # or the peak would be that of our parent, and of making the texts
     compare("# One\n\n* word [link](/a)\n", "# Two\n\n* words *it* [link](/b)\n")
     start = time.process_time()
     redline = compare(old, new)
     seconds = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    megabytes = peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    megabytes = peak_megabytes()
     print(json.dumps({"seconds": seconds, "megabytes": megabytes, "degraded": redline.degraded}))
 
 

@@ -69,23 +69,36 @@ def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tup
 
 
 def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[Pair]:
-    places: dict[Hashable, list[int]] = {}
-    for place in range(gap[0], gap[1]):
-        places.setdefault(old[place], []).append(place)
-    others: dict[Hashable, list[int]] = {}
-    for place in range(gap[2], gap[3]):
-        if new[place] in places:
-            others.setdefault(new[place], []).append(place)
-    once = [(places[item][0], found[0]) for item, found in others.items() if len(found) == len(places[item]) == 1]
-    if not once:
-        once = [
-            pair
-            for item, found in others.items()
-            if len(found) == len(places[item])
-            for pair in zip(places[item], found, strict=True)
-        ]
-    once.sort()
-    return longest_increasing(once)
+    ones, others = _single_places(old, gap[0], gap[1]), _single_places(new, gap[2], gap[3])
+    pairs = [(ones[item], place) for item, place in others.items() if place >= 0 and ones.get(item, -1) >= 0]
+    if not pairs:
+        pairs = _equally_often(old, new, gap, [item for item in others if item in ones])
+    pairs.sort()
+    return longest_increasing(pairs)
+
+
+def _single_places(items: Sequence[Hashable], start: int, stop: int) -> dict[Hashable, int]:
+    """Where each item stands; -1 for those that stand more than once."""
+    places: dict[Hashable, int] = {}
+    for place in range(start, stop):
+        item = items[place]
+        places[item] = -1 if item in places else place
+    return places
+
+
+def _equally_often(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, shared: list[Hashable]) -> list[Pair]:
+    ones: dict[Hashable, list[int]] = {item: [] for item in shared}
+    others: dict[Hashable, list[int]] = {item: [] for item in shared}
+    for items, places, start, stop in ((old, ones, gap[0], gap[1]), (new, others, gap[2], gap[3])):
+        for place in range(start, stop):
+            if items[place] in places:
+                places[items[place]].append(place)
+    return [
+        pair
+        for item in shared
+        if len(ones[item]) == len(others[item])
+        for pair in zip(ones[item], others[item], strict=True)
+    ]
 
 
 def longest_increasing(pairs: Sequence[Pair]) -> list[Pair]:

@@ -17,7 +17,6 @@ from consentgate.terms.blocks import References, block_tokens
 
 _CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
 _MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
-_MAY_DEFINE = re.compile(r"\]:")
 _PROBE = "cut here"
 
 
@@ -29,7 +28,12 @@ def cut(text: str) -> list[str]:
         pieces.append(text[start : found.end()])
         start = found.end()
     pieces.append(text[start:])
-    return _closed(pieces) if _MAY_STAY_OPEN.search(text) else pieces
+    return _closed(pieces) if _suspect(text) else pieces
+
+
+def _suspect(text: str) -> bool:
+    """Whether a text may begin something that runs over blank lines."""
+    return ("<" in text or "```" in text or "~~~" in text) and _MAY_STAY_OPEN.search(text) is not None
 
 
 def _closed(pieces: list[str]) -> list[str]:
@@ -40,7 +44,7 @@ def _closed(pieces: list[str]) -> list[str]:
         taken = 1
         piece = pieces[at]
         # Twice as many each time: however long it stays open, the text is parsed at most twice for this.
-        while _MAY_STAY_OPEN.search(piece) and at + taken < len(pieces) and _stays_open(piece):
+        while _suspect(piece) and at + taken < len(pieces) and _stays_open(piece):
             taken = min(2 * taken, len(pieces) - at)
             piece = "".join(pieces[at : at + taken])
         result.append(piece)
@@ -58,7 +62,7 @@ def references(pieces: Iterable[str]) -> References:
     """The link reference definitions of a text: label to target and title; the first of a label counts."""
     found: References = {}
     for piece in pieces:
-        if _MAY_DEFINE.search(piece):
+        if "]:" in piece:
             environment: dict[str, References] = {}
             block_tokens(piece, environment)
             for label, target in environment.get("references", {}).items():

@@ -179,7 +179,7 @@ def read_inline(source: str, environment: dict[str, Any]) -> Cell:
     if not _MARKUP.search(source):
         text = (_BLANKS.sub(" ", source) if not source.isprintable() or "  " in source else source).strip(" ")
         return (Run(text),) if text else ()
-    quick = quick_runs(source, _target)
+    quick = quick_runs(source, _target, defined="references" in environment)
     if quick is not None:
         inline = Inline()
         for text, marks, href in quick:

@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html.entities import html5
 from typing import NamedTuple
 
-# A line that cannot begin or interrupt anything but a paragraph (CommonMark 0.31, chapters 4 and 5): a letter, a digit
-# that is no list number, a quotation mark or a bracket; or bold words, which are neither a bullet nor a rule.
-_START = r"(?!\d{1,9}[.)](?:[ \t]|$))(?:[^\W_]|[\"'“”‘’«„(\[§$€£¿¡]|\*\*[^\W_])"
+# A line that cannot begin or interrupt anything but a paragraph (CommonMark 0.31, chapters 4 and 5): it begins with a
+# letter or any sign that Markdown does not use, a digit that is no list number, or a mark of formatting right before a
+# word, which is no bullet, rule or fence.
+_START = (
+    r"(?:[A-Za-z]|[^\x00-\x7f\s]|(?!\d{1,9}[.)](?:[ \t]|$))\d|[\"'(\[$§]|\*{1,3}[^\s*]|_{1,3}[^\s_]|`(?!`)"
+    r"|\\[!-/:-@\[-`{-~]|(?:<br ?/?>)+[A-Za-z])"
+)
 _LINE = re.compile(
     rf"( *)(?:({_START}.*)"  # 1 indent, 2 text
     rf"|((?:([-+*])|(\d{{1,9}})([.)])) {{1,4}})({_START}.*)"  # 3 marker, 4 bullet, 5 number and 6 its sign, 7 text
-    r"|(#{1,6}) +([^#]*[^#\s]) *)"  # 8 level, 9 text
+    r"|(#{1,6}) +([^#]*[^#\s]) *"  # 8 level, 9 text
+    r"|(=+|-+) *"  # 10 underline of a heading
+    r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 11 rule
 )
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 
@@ -59,12 +66,23 @@ def quick_lines(piece: str) -> list[Line] | None:
         return None
     if text.startswith("|"):
         return _table(text)
+    if text.startswith(">"):
+        return _quotation(text)
     return _Lists().read(text)
+
+
+def _quotation(text: str) -> list[Line] | None:
+    lines = text.split("\n")
+    if not all(line.startswith(">") and line[1:2] != "\t" for line in lines):
+        return None
+    inner = "\n".join(line[1:].removeprefix(" ") for line in lines)
+    found = _Lists().read(inner)
+    return None if found is None else [line._replace(path="q" + line.path) for line in found]
 
 
 def _table(text: str) -> list[Line] | None:
     lines = text.split("\n")
-    if len(lines) < 2 or "\\" in text or "`" in text or not _DELIMITERS.fullmatch(lines[1]):
+    if len(lines) < 2 or "\\|" in text or not _DELIMITERS.fullmatch(lines[1]):
         return None
     width = lines[1].count("|") - 1
     found = []
@@ -92,6 +110,11 @@ class _Lists:
 
     def read(self, text: str) -> list[Line] | None:
         for line in text.split("\n"):
+            if line[:1].isalpha():  # what most lines begin with, and nothing but words can
+                if not self.paragraph:
+                    self.items = []
+                self.paragraph.append(line)
+                continue
             if not line.strip(" "):
                 self._end()
                 continue
@@ -103,7 +126,7 @@ class _Lists:
 
     def _line(
         self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, words: str,
-        level: str, title: str,
+        level: str, title: str, underline: str, rule: str,
     ) -> bool:  # fmt: skip
         indent = len(blanks)
         if text:
@@ -113,12 +136,24 @@ class _Lists:
             self._leave(indent)
             self.paragraph = [text]
             return indent - self._base() < 4
-        if level:
+        if marker:
+            return self._item(indent, bullet or sign, int(number or 0), len(marker), words)
+        if underline and self.paragraph:
+            return not blanks and not self.items and self._underlined(1 if underline[0] == "=" else 2)
+        if level or rule or underline[:3] == "---":
+            if rule[:1] == "-" and self.paragraph:
+                return False
             self._end()
             self.items = []
-            self.found.append(Line("h", (title.strip(),), len(level)))
+            if level:
+                self.found.append(Line("h", (title.strip(),), len(level)))
             return not blanks
-        return self._item(indent, bullet or sign, int(number or 0), len(marker), words)
+        return False
+
+    def _underlined(self, level: int) -> bool:
+        self.found.append(Line("h", ("\n".join(self.paragraph).strip(),), level))
+        self.paragraph = []
+        return True
 
     def _item(self, indent: int, sign: str, number: int, width: int, words: str) -> bool:
         inside = not self.items or indent >= self.items[-1].offset
@@ -157,24 +192,35 @@ class _Lists:
 
 
 _SPECIAL = r"\\`*_\[\]<&!\n"
+_PLAIN = rf"[^{_SPECIAL}]"
+_TARGET = r"((?:[\w:/.#?=@~,;$+%!*'-]|&(?![#A-Za-z0-9]+;))+)"
 _MARK = re.compile(
-    rf"([^{_SPECIAL}]+|\n *|!(?!\[)|\](?![(\[:])|&(?![#A-Za-z]))"
-    rf"|\\([!-/:-@\[-`{{-~])"
-    # Between blanks any sign may stand inside; elsewhere letters at both ends, so that both stars flank as they must.
-    rf"|(?<![^ \n])(\*\*|[*_])(?=[^\s*_])([^{_SPECIAL}]*[^{_SPECIAL}\s])\3(?=[ \n]|\Z)"
-    rf"|(\*\*)((?=[^\W_])[^{_SPECIAL}]*(?<=[^\W_]))\*\*(?!\*)"
-    rf"|\[([^{_SPECIAL}]+)\]\(([\w:/.#?=@~,;$+%!*'-]+)\)"
-    rf"|<(https?://[A-Za-z0-9_:/.#?=@~,;$+-]+)>"
-    rf"|(<br ?/?>)"
+    rf"(?P<text>{_PLAIN}+|\n *|!(?!\[)|\](?![(\[:])|&(?![#A-Za-z])|(?<![^ \n])[*_](?=[ \n]|\Z))"
+    rf"|(?P<bracket>\[(?=[^\[\]]*\](?![(\[:])))"
+    rf"|\\(?P<escaped>[!-/:-@\[-`{{-~])"
+    rf"|&(?P<entity>[A-Za-z][A-Za-z0-9]{{1,31}};)"
+    # Between blanks any sign may stand inside; elsewhere letters at both ends, so that both marks flank as they must.
+    rf"|(?<![^ \n])(?P<mark>\*\*|[*_])(?=[^\s*_])(?P<marked>{_PLAIN}*[^{_SPECIAL}\s])(?P=mark)(?=[ \n]|\Z)"
+    rf"|(?<!\*)(?P<stars>\*\*?)(?P<starred>(?=[^\W_]){_PLAIN}*(?<=[^\W_]))(?P=stars)(?!\*)"
+    rf"|(?<![^ \n\"'(),.:;>/|-])_(?P<soft>(?=[^\W_]){_PLAIN}*(?<=[^\W_]))_(?=[ \n\"'(),.:;</|?-]|\Z)"
+    rf"|\[(?P<label>{_PLAIN}+)\]\((?P<target>{_TARGET})\)"
+    rf"|\[\*\*(?=[^\s*])(?P<strong>{_PLAIN}*[^{_SPECIAL}\s])\*\*\]\((?P<goal>{_TARGET})\)"
+    rf"|<(?P<address>https?://[A-Za-z0-9_:/.#?=@~,;$+-]+)>"
+    rf"|<(?P<mail>[A-Za-z0-9.+-]+@[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)>"
+    rf"|(?<!`)`(?P<code>[^`\n]+)`(?!`)"
+    rf"|(?P<feed><br ?/?>)"
 )
 
 
-def quick_runs(source: str, link: Callable[[str], str | None]) -> list[tuple[str, str, str]] | None:
+def quick_runs(
+    source: str, link: Callable[[str], str | None], *, defined: bool = True
+) -> list[tuple[str, str, str]] | None:
     """Read what stands inside a block, or answer ``None`` where it is not simple.
 
     Args:
         source: Markdown.
         link: makes a target what the parser would make of it, or ``None`` where the parser would refuse it.
+        defined: whether the text defines any link elsewhere, so that a word in brackets may be one.
 
     Returns:
         text, marks and link target of each run, blanks not yet collapsed; a hard break is a run of its own, ``\n``
@@ -186,21 +232,31 @@ def quick_runs(source: str, link: Callable[[str], str | None]) -> list[tuple[str
     at = 0
     while at < len(source):
         found = _MARK.match(source, at)
-        if not found:
+        run = found and _run(str(found.lastgroup), found, link, defined)
+        if not found or not run:
             return None
         at = found.end()
-        text, escaped, mark, marked, _, bold, label, target, address, _ = found.groups()
-        if text:
-            runs.append((text, "", ""))
-        elif escaped:
-            runs.append((escaped, "", ""))
-        elif mark or bold:
-            runs.append((marked or bold, "b" if bold or mark == "**" else "i", ""))
-        elif label or address:
-            href = link(target or address)
-            if href is None:
-                return None
-            runs.append((label or address, "", href))
-        else:
-            runs.append(("\n", "/", ""))
+        runs.append(run)
     return runs
+
+
+def _run(
+    kind: str, found: re.Match[str], link: Callable[[str], str | None], defined: bool
+) -> tuple[str, str, str] | None:
+    words = found[kind]
+    if kind in ("text", "escaped"):
+        return words, "", ""
+    if kind in ("target", "goal", "address", "mail"):
+        href = link("mailto:" + words if kind == "mail" else words)
+        label = found["label"] or found["strong"] or words
+        return None if href is None else (label, "b" if kind == "goal" else "", href)
+    if kind in ("marked", "starred", "soft"):
+        return words, "b" if (found["mark"] or found["stars"]) == "**" else "i", ""
+    if kind == "code":
+        inner = words[1:-1] if words[0] == words[-1] == " " and words.strip(" ") else words
+        return inner, "c", ""
+    if kind == "bracket":
+        return None if defined else (words, "", "")
+    if kind == "entity":
+        return (html5[words], "", "") if words in html5 else None
+    return "\n", "/", ""

@@ -90,7 +90,7 @@ def _plan(old: str, new: str, work: Work) -> _Plan:
     olds, news = cut(old), cut(new)
     pairs, _ = anchors(olds, news, work)
     signs = count_signs(old) + count_signs(new)
-    if signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) <= MAX_SIGNS:
+    if signs <= MAX_SIGNS or signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) <= MAX_SIGNS:
         definitions = references(olds), references(news)
         if definitions[0] == definitions[1]:
             return _Plan(olds, news, pairs, plain=False, definitions=definitions)

@@ -59,101 +59,120 @@ def similar(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, work: Work) ->
     if cells > _CELLS or not work.spend(cells):
         return None
     ones, others = olds[gap[0] : gap[1]], news[gap[2] : gap[3]]
-    scores = shared_words([unit.words() for unit in ones], [unit.words() for unit in others])
+    shared = shared_words([unit.words() for unit in ones], [unit.words() for unit in others])
+    pairs = pair_in_order(_scores(ones, others, shared))
+    matches = [(row, row + 1, column, column + 1) for row, column in pairs]
+    if not len(pairs) == len(ones) == len(others):
+        matches = _regrouped(ones, others, pairs, shared)
+    return [(a + gap[0], b + gap[0], c + gap[2], d + gap[2]) for a, b, c, d in matches]
+
+
+def _scores(ones: Sequence[Unit], others: Sequence[Unit], shared: list[list[int]]) -> list[list[int]]:
+    """How much each block has of each other one; 0 where they are no versions of one another."""
     # Two blocks that stand alone between the same neighbours need less in common ("Last updated: …").
-    enough = _ALIKE if cells > 1 else _ALIKE_ALONE
+    enough = _ALIKE if len(ones) * len(others) > 1 else _ALIKE_ALONE
     sizes = [len(other.words()) for other in others]
-    for one, line in zip(ones, scores, strict=True):
-        size = len(one.words())
-        for column, other in enumerate(others):
-            alike = 2 * line[column] >= enough * (size + sizes[column])
-            if one.row or other.row:
-                alike = one.row and other.row and (alike or one.cells[0].key == other.cells[0].key != "")
-            line[column] = line[column] + 1 if alike else 0
-    pairs = [(gap[0] + row, gap[2] + column) for row, column in pair_in_order(scores)]
-    return _regrouped(olds, news, gap, pairs)
+    scores = []
+    for one, counts in zip(ones, shared, strict=True):
+        size, row = len(one.words()), one.row
+        line = []
+        for count, other, other_size in zip(counts, others, sizes, strict=True):
+            alike = 2 * count >= enough * (size + other_size)
+            if row or other.row:
+                alike = row and other.row and (alike or one.cells[0].key == other.cells[0].key != "")
+            line.append(count + 1 if alike else 0)
+        scores.append(line)
+    return scores
 
 
-def _regrouped(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, pairs: list[Pair]) -> list[Match]:
+def _regrouped(ones: Sequence[Unit], others: Sequence[Unit], pairs: list[Pair], shared: list[list[int]]) -> list[Match]:
     """The pairs, with what is one paragraph on one side and several on the other taken together."""
-    if len(pairs) == gap[1] - gap[0] == gap[3] - gap[2]:
-        return [(one, one + 1, other, other + 1) for one, other in pairs]
-    split = _parts(olds, news, pairs, gap, set())
+    split = _Parts(ones, others, pairs, shared).find(set())
     old_used = {one for one, _, _ in split}
     within = [(other, one) for one, first, last in split for other in range(first, last)]
     turned = sorted([*within, *((other, one) for one, other in pairs if one not in old_used)])
-    joined = _parts(news, olds, turned, (gap[2], gap[3], gap[0], gap[1]), {other for other, _ in within})
+    columns = [list(column) for column in zip(*shared, strict=True)]
+    joined = _Parts(others, ones, turned, columns).find({other for other, _ in within})
     matches = [(one, one + 1, first, last) for one, first, last in split]
     matches += [(first, last, other, other + 1) for other, first, last in joined]
     old_used.update(one for _, first, last in joined for one in range(first, last))
     return sorted(matches + [(one, one + 1, other, other + 1) for one, other in pairs if one not in old_used])
 
 
-def _parts(
-    wholes: Sequence[Unit], parts: Sequence[Unit], pairs: Sequence[Pair], gap: Gap, used: set[int]
-) -> list[tuple[int, int, int]]:
-    """Blocks of one side that are several on the other: the whole, and from where to where its parts stand.
+class _Parts:
+    """Looks for blocks of one side that are several on the other.
 
     Args:
         wholes, parts: the blocks of either side.
         pairs: which are paired already, in order of the wholes and of the parts.
-        gap: the stretch of wholes and of parts to look at.
-        used: wholes to leave alone.
+        shared: how many words each whole has in common with each part.
     """
-    found = []
-    low = gap[2]
-    partner = dict(pairs)
-    taken = set(partner.values())
-    ahead = sorted(partner)
-    for whole in range(gap[0], gap[1]):
-        own = partner.get(whole)
-        first, last = (low, low) if own is None else (own, own + 1)
-        if whole not in used and not wholes[whole].row and len(wholes[whole].key) >= 2 * _LONG:
-            high = next((partner[one] for one in ahead if one > whole), gap[3])
-            if own is None:
-                first, last = _longest(wholes[whole], parts, low, high, taken)
-            else:
-                first = _reach(wholes[whole], parts, own, range(own - 1, low - 1, -1), taken)
-                last = _reach(wholes[whole], parts, own, range(own + 1, high), taken) + 1
-        if last - first > 1:
-            found.append((whole, first, last))
-        low = max(low, last)
-    return found
 
+    def __init__(
+        self, wholes: Sequence[Unit], parts: Sequence[Unit], pairs: Sequence[Pair], shared: list[list[int]]
+    ) -> None:
+        self.wholes = wholes
+        self.parts = parts
+        self.partner = dict(pairs)
+        self.taken = set(self.partner.values())
+        self.shared = shared
 
-def _reach(whole: Unit, parts: Sequence[Unit], own: int, places: range, taken: set[int]) -> int:
-    """How far from its partner the parts of a block reach; a few new blocks may have come between them."""
-    reached = own
-    for place in places:
-        if place in taken or abs(place - reached) > _BETWEEN or parts[place].row:
-            break
-        if _is_part(parts[place], whole):
-            reached = place
-    return reached
+    def find(self, used: set[int]) -> list[tuple[int, int, int]]:
+        """The wholes, and from where to where their parts stand; those in `used` are left alone."""
+        found = []
+        low, high = 0, len(self.parts)
+        highs = []
+        for whole in range(len(self.wholes) - 1, -1, -1):
+            highs.append(high)
+            high = self.partner.get(whole, high)
+        for whole, unit in enumerate(self.wholes):
+            own = self.partner.get(whole)
+            first, last = (low, low) if own is None else (own, own + 1)
+            if whole not in used and not unit.row and len(unit.key) >= 2 * _LONG:
+                high = highs[len(self.wholes) - 1 - whole]
+                if own is None:
+                    first, last = self._longest(whole, low, high)
+                else:
+                    first = self._reach(whole, own, range(own - 1, low - 1, -1))
+                    last = self._reach(whole, own, range(own + 1, high)) + 1
+            if last - first > 1:
+                found.append((whole, first, last))
+            low = max(low, last)
+        return found
 
+    def _reach(self, whole: int, own: int, places: range) -> int:
+        """How far from its partner the parts of a block reach; a few new blocks may have come between them."""
+        reached = own
+        for place in places:
+            if place in self.taken or abs(place - reached) > _BETWEEN or self.parts[place].row:
+                break
+            if self._is_part(place, whole):
+                reached = place
+        return reached
 
-def _longest(whole: Unit, parts: Sequence[Unit], low: int, high: int, taken: set[int]) -> tuple[int, int]:
-    """The first run of parts that makes up at least half of a block without a partner."""
-    first = low
-    while first < high:
-        last = first
-        size = 0
-        while last < high and last not in taken and _is_part(parts[last], whole):
-            size += len(parts[last].key)
-            last += 1
-        if last - first > 1 and 2 * size >= len(whole.key):
-            return first, last
-        first = last + 1
-    return low, low
+    def _longest(self, whole: int, low: int, high: int) -> tuple[int, int]:
+        """The first run of parts that makes up at least half of a block without a partner."""
+        first = low
+        while first < high:
+            last = first
+            size = 0
+            while last < high and last not in self.taken and self._is_part(last, whole):
+                size += len(self.parts[last].key)
+                last += 1
+            if last - first > 1 and 2 * size >= len(self.wholes[whole].key):
+                return first, last
+            first = last + 1
+        return low, low
 
-
-def _is_part(part: Unit, whole: Unit) -> bool:
-    if part.row or len(part.key) >= len(whole.key):
-        return False
-    if part.key in whole.key:
-        return len(part.key) >= _LONG or whole.key.startswith(part.key) or whole.key.endswith(part.key)
-    words = part.words()
-    return len(words) >= _PART_WORDS and len(words & whole.words()) >= _CONTAINED * len(words)
+    def _is_part(self, place: int, whole: int) -> bool:
+        part = self.parts[place]
+        key, all_of_it = part.key, self.wholes[whole].key
+        if part.row or len(key) >= len(all_of_it):
+            return False
+        size = len(part.words())
+        if size >= _PART_WORDS and not is_dense(key):
+            return self.shared[whole][place] >= _CONTAINED * size
+        return all_of_it.startswith(key) or all_of_it.endswith(key) or (len(key) >= _LONG and key in all_of_it)
 
 
 def moves(olds: Sequence[Unit], news: Sequence[Unit], matches: Sequence[Match], work: Work) -> dict[int, int]:
