@@ -13,6 +13,7 @@ from typing import Any
 from consentgate.errors import ConfigurationError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.cookies import cookie_name, read_cookies
+from consentgate.gate.epoch import CLOCKS_APART
 from consentgate.gate.hooks import PASSAGE_PASSED, Accepted, Passage, Scope, passage_of
 from consentgate.gate.memo import Memo
 from consentgate.gate.options import Who
@@ -134,8 +135,14 @@ class Reception:
                 for token in read_cookies(value, name):
                     proof = sealer.try_open(token)
                     if proof is not None and _is_theirs(sealer, proof, subject):
-                        return proof if proof.expires is None or proof.expires > now else None
+                        counts = proof.expires is None or proof.expires > now
+                        return proof if counts and not self._is_revoked(proof) else None
         return None
+
+    def _is_revoked(self, proof: Pass) -> bool:
+        """Whether something was erased since it was issued, by clocks that may disagree a little."""
+        revoked = self.terms.revoked
+        return bool(revoked) and revoked.get(proof.binding, -CLOCKS_APART) >= proof.issued - CLOCKS_APART
 
     def _is_secure(self, scope: Scope) -> bool:
         return scope.get("scheme") in ("https", "wss") if self._secure is None else self._secure

@@ -31,7 +31,7 @@ from consentgate.service.offer import (
     seal_offer,
 )
 from consentgate.service.settings import HOUR
-from consentgate.store import blobs, subjects
+from consentgate.store import blobs, erasing, meta, subjects
 from consentgate.store import entries as shelf
 from consentgate.store.blobs import BlobRow
 from consentgate.terms.calendar import Calendar
@@ -202,7 +202,7 @@ class Asking(Handle):
             prepared = deciding.prepare(offer, acts, calendar, subject, facts, self.settings, self._randomness)
 
             def work(
-                connection: Connection,  # noqa: ARG001
+                connection: Connection,
                 pending: Pending,
                 calendar: Calendar = calendar,
                 prepared: list[deciding.Prepared] = prepared,
@@ -211,14 +211,27 @@ class Asking(Handle):
                     pending, prepared, calendar, offer, tag, subject, facts,
                     gate=self.engine.gate_digest, test=self.settings.test,
                 )  # fmt: skip
+                self._revoke(connection, subject, prepared)
 
             try:
                 await self._write(work, refs)
             except publishing.CalendarMovedError:
                 await self.reload()
                 continue
+            await self._tell_withdrawal(prepared)
             return
         raise TermsChangedError("the terms keep changing; nothing was recorded", hint="try again")
+
+    def _revoke(self, connection: Connection, subject: Subject, prepared: Iterable[deciding.Prepared]) -> None:
+        """After a withdrawal the passes of every device of theirs go on saying what is not true any more."""
+        if any(one.withdraws for one in prepared):
+            erasing.revoke(connection, self.engine.bindings(subject), self.clock() // SECOND + 1)
+            meta.bump_generation(connection)
+
+    async def _tell_withdrawal(self, prepared: Iterable[deciding.Prepared]) -> None:
+        if any(one.withdraws for one in prepared):
+            self.engine.generation.bump()
+            await self.reload()
 
     def _same_subject(self, offer: SealedOffer, subject: Subject | None) -> Subject:
         """Who decides must be who was asked; a visitor is whoever holds the page.
@@ -276,13 +289,16 @@ class Asking(Handle):
         prepared = deciding.prepare(offer, {policy: act}, calendar, subject, facts, self.settings, self._randomness)
         tag = self.engine.tag(subject)
 
-        def work(_: Connection, pending: Pending) -> DecisionEntry:
+        def work(connection: Connection, pending: Pending) -> DecisionEntry:
+            self._revoke(connection, subject, prepared)
             return deciding.enter_elsewhere(
                 pending, prepared[0], calendar, offer, tag, subject, facts,
                 gate=self.engine.gate_digest, test=self.settings.test,
             )  # fmt: skip
 
-        return await self._write(work)
+        entry = await self._write(work)
+        await self._tell_withdrawal(prepared)
+        return entry
 
 
 def decision_of(leaf: bytes) -> DecisionEntry:

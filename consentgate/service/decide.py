@@ -60,6 +60,11 @@ class Prepared:
     commitments: dict[str, str]
     openings: Openings
 
+    @property
+    def withdraws(self) -> bool:
+        """Whether it takes back what opened the gate."""
+        return self.act is Act.WITHDRAW and self.policy.kind.gates
+
 
 def check_acts(offer: SealedOffer, acts: Mapping[str, Act], calendar: Calendar) -> list[tuple[SealedItem, Act, Policy]]:
     """Match acts with what was offered.

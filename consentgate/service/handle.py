@@ -6,7 +6,6 @@ Room: service. `consentgate.service.terms.Terms` is the handle; this is the part
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
@@ -30,8 +29,6 @@ from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
 from consentgate.terms.policy import Version
 from consentgate.terms.redline import ALGORITHM, Redline, compare, from_bytes, to_bytes
-
-log = logging.getLogger("consentgate")
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from consentgate import ConsentGate, StoreError, Subject, passage_of
+from consentgate import Act, ConsentGate, StoreError, Subject, passage_of
 from consentgate.errors import StoreUnavailableError
 from consentgate.gate.cookies import PLAIN_NAME
 from consentgate.terms.instants import to_datetime
@@ -578,3 +578,26 @@ def test_a_host_whose_own_callable_breaks_is_not_passed_by(folder: Path, begin: 
     life = begin(subject=broken)
     assert life.ask().status_code == 503
     assert life.visitor.get("/terms").status_code == 200
+
+
+# --- withdrawn ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_withdrawn_opens_nothing_any_more_on_any_device(folder: Path, begin: Begin) -> None:
+    """Not even by a good pass that another browser still has; and after a new acceptance everything is as before."""
+    write(folder, "1", A)
+    life = begin(subject=ann)
+    as_ann = {**HTML, "x-ann": "1"}
+    assert life.client.portal is not None
+    life.client.portal.call(life.terms.record, Subject("ann"), "terms")
+    assert life.client.get("/", headers=as_ann).status_code == 200
+    assert PLAIN_NAME in life.client.cookies
+    assert life.client.get("/", headers=as_ann).status_code == 200
+
+    life.clock.advance(seconds=1)
+    life.client.portal.call(life.terms.record, Subject("ann"), "terms", None, Act.WITHDRAW)
+    assert life.client.get("/", headers=as_ann).status_code == 303
+    assert life.client.get("/", headers={**JSON, "x-ann": "1"}).status_code == 403
+    life.clock.advance(seconds=1)
+    life.client.portal.call(life.terms.record, Subject("ann"), "terms")
+    assert life.client.get("/", headers=as_ann).status_code == 200
