@@ -69,3 +69,12 @@ def test_other_charsets_than_utf_8_go_back_as_they_came(
     again = open_kept(SEALS, seal_kept(SEALS, _kept(body, content_type), "user:ann"), "user:ann")
     assert again.fields == [("a", value)]
     assert again.charset == charset
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "hex", "no-such", "\0"])
+def test_a_charset_that_no_browser_sends_is_not_tried(charset: str) -> None:
+    """Punycode takes quadratic time: one kept form in it held a worker up for seconds, once for each request."""
+    kept = _kept(b"a=b%41-9aaa9aaa", f"{FORM}; charset={charset}")
+    again = open_kept(SEALS, seal_kept(SEALS, kept, "user:ann"), "user:ann")
+
+    assert (again.fields, again.charset) == ([("a", "bA-9aaa9aaa")], "")
