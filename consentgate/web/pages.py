@@ -33,6 +33,8 @@ from consentgate.web.visit import House
 
 log = logging.getLogger("consentgate")
 
+_MAX_LOGGED = 1_000
+
 
 class Pages:
     """The pages, and what the gate asks of them.
@@ -106,7 +108,7 @@ class Pages:
         """The same error as a page or, for programs, as a problem document (RFC 9457)."""
         assert isinstance(error, ConsentGateError)  # noqa: S101 - Starlette hands us what we registered for
         level = logging.ERROR if error.status >= 500 else logging.INFO
-        log.log(level, "%s %s: %s", request.method, request.url.path, error)
+        log.log(level, "%s", _one_line(f"{request.method} {request.scope['path']}: {error}"))
         headers = {"Retry-After": "30"} if error.status == 503 else {}
         if "text/html" not in request.headers.get("accept", "text/html"):
             return JSONResponse(
@@ -126,6 +128,11 @@ class Pages:
         response.status_code = error.status_code
         response.headers.update(error.headers or {})
         return response
+
+
+def _one_line(text: str) -> str:
+    """No line break of a stranger's goes into the log: an address may have any character, and errors repeat it."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text[:_MAX_LOGGED])
 
 
 def build_pages(terms: Terms, settings: Settings | None = None, *, routes: tuple[BaseRoute, ...] = ()) -> Pages:

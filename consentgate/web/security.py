@@ -157,7 +157,11 @@ def check_same_origin(scope: Scope, proxies: Proxies) -> None:
     origin = headers.get("origin")
     if origin is None:
         return
-    if urlsplit(origin).netloc.lower() not in proxies.hosts(scope):
+    try:
+        host = urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets that are no IPv6 address
+        host = ""
+    if host not in proxies.hosts(scope):
         raise ForbiddenError("the form was sent from another site", hint="open the page itself and decide there")
 
 

@@ -95,6 +95,19 @@ def test_a_failing_page_is_logged_and_says_only_what_it_must(
     assert "/dev/secret" in caplog.text
 
 
+@pytest.mark.parametrize("path", ["x%0aERROR:root:forged", "terms-of-use/x%0d%0aforged%1b%5b2J", "x%e2%80%a8y"])
+def test_an_address_cannot_write_a_line_of_its_own_into_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """Neither by the path nor by the error that repeats a part of it."""
+    site.publish_old()
+    with caplog.at_level(logging.INFO, "consentgate"):
+        assert site.browser().get(f"/terms/{path}").status_code == 404
+    said = [record.getMessage() for record in caplog.records if "GET /terms/" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].isprintable()
+
+
 def test_when_the_gate_cannot_tell_the_page_says_so(site: Site) -> None:
     """``unavailable``: 503, when to come back, and nothing about why."""
     pages = build_pages(site.terms)

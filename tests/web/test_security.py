@@ -98,6 +98,7 @@ def test_an_older_browser_is_told_not_to_frame_us_too() -> None:
         ({"origin": "https://US.example:8443", "host": "us.example:8443"}, True),
         ({"origin": "http://us.example.evil.example", "host": "us.example"}, False),
         ({"origin": "null", "host": "us.example"}, False),
+        ({"origin": "http://[", "host": "us.example"}, False),
         ({"host": "us.example"}, True),
     ],
 )
