@@ -308,7 +308,7 @@ async def _read_drafts(request: Request) -> tuple[list[Draft], list[Policy], Pub
         )
     try:
         given = PublishIn.model_validate(json.loads(raw))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("the body is not what this endpoint takes", errors=_fields(error)) from error
     policies = []
     for number, settings in enumerate(given.policies):
@@ -321,7 +321,7 @@ async def _read_drafts(request: Request) -> tuple[list[Draft], list[Policy], Pub
     return [draft.draft() for draft in given.drafts], policies, given
 
 
-def _fields(error: ValueError) -> list[dict[str, Any]] | str:
+def _fields(error: ValueError | RecursionError) -> list[dict[str, Any]] | str:
     errors = getattr(error, "errors", None)
     if errors is None:
         return str(error)[:200]
