@@ -93,10 +93,18 @@ class Entry:
         if record.get("type") != cls.TYPE:
             refuse("type", cls.TYPE, record.get("type"))
         entry: Self = _read(cls, {key: value for key, value in record.items() if key not in ("v", "type")}, "entry")
-        for name in entry.commitments:
-            if name not in cls.PERSONAL and not name.startswith("x_"):
-                refuse("commitments", "an object of known fields", name)
+        entry.check_personal()
         return entry
+
+    def check_personal(self) -> None:
+        """Check that an entry of this type may commit to these fields.
+
+        Raises:
+            VerificationError: it names the field.
+        """
+        for name in self.commitments:
+            if name not in self.PERSONAL and not name.startswith("x_"):
+                refuse("commitments", "an object of known fields", name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,13 +328,25 @@ def encode(entry: Entry) -> bytes:
     """
     try:
         record = entry.to_record()
-        entry.from_record(record)  # what nobody could read again is not written
+        _check_written(entry, record)
     except (VerificationError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CanonicalError(f"this {entry.TYPE} cannot be recorded: {error}") from error
     data = canonical_json(record)
     if len(data) > MAX_ENTRY_BYTES:
         raise CanonicalError(f"the entry has {len(data):,} bytes; the limit is {MAX_ENTRY_BYTES:,}")
     return data
+
+
+def _check_written(entry: Entry, record: dict[str, Any]) -> None:
+    """What nobody could read again is not written: read again whatever is not certain to be readable.
+
+    Raises:
+        VerificationError: a field.
+    """
+    for name, form in _forms(type(entry)).items():
+        if not form.sure(getattr(entry, name)):
+            form.read(record[name], name)
+    entry.check_personal()
 
 
 def decode(data: bytes) -> Entry:

@@ -18,10 +18,40 @@ from consentgate.terms.instants import format_instant, parse_instant
 
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MAX_INTEGER = 2**53 - 1
+_LAST_INSTANT = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _never(_value: Any) -> bool:
+    return False
+
+
+_MOST_SEEN = 1_024
+
+
+class _Known:
+    """Strings that were found to have a form: of most fields there are few different ones, in very many entries."""
+
+    __slots__ = ("_matches", "_seen")
+
+    def __init__(self, matches: Callable[[str], object]) -> None:
+        self._matches = matches
+        self._seen: set[str] = set()
+
+    def __call__(self, value: Any) -> bool:
+        """Whether a value is a string of this form."""
+        if not isinstance(value, str):
+            return False
+        if value in self._seen:
+            return True
+        if not self._matches(value):
+            return False
+        if len(self._seen) < _MOST_SEEN:
+            self._seen.add(value)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +61,12 @@ class Form:
     Args:
         read: ``(JSON value, name of the field)`` -> value, or `VerificationError`.
         write: value -> JSON value.
+        sure: whether what is written of a value can certainly be read again; else it is read again to find out.
     """
 
     read: Callable[[Any, str], Any]
     write: Callable[[Any], Any] = _as_it_is
+    sure: Callable[[Any], bool] = _never
 
 
 def refuse(name: str, wanted: str, value: object) -> NoReturn:
@@ -44,23 +76,22 @@ def refuse(name: str, wanted: str, value: object) -> NoReturn:
 
 def pattern(expression: str, wanted: str) -> Form:
     """Return the form of strings that fully match a regular expression."""
-    matches = re.compile(expression).fullmatch
+    known = _Known(re.compile(expression).fullmatch)
 
-    def read(value: Any, name: str) -> str:
-        return value if isinstance(value, str) and matches(value) else refuse(name, wanted, value)
+    def read(value: Any, name: str) -> Any:
+        return value if known(value) else refuse(name, wanted, value)
 
-    return Form(read)
+    return Form(read, sure=known)
 
 
 def line(limit: int) -> Form:
     """Return the form of one line of text without control characters, of 1 to *limit* characters."""
+    known = _Known(lambda value: 0 < len(value) <= limit and not _NO_TEXT.search(value) and value.strip())
 
-    def read(value: Any, name: str) -> str:
-        if isinstance(value, str) and 0 < len(value) <= limit and not _NO_TEXT.search(value) and value.strip():
-            return value
-        return refuse(name, f"one line of at most {limit} characters", value)
+    def read(value: Any, name: str) -> Any:
+        return value if known(value) else refuse(name, f"one line of at most {limit} characters", value)
 
-    return Form(read)
+    return Form(read, sure=known)
 
 
 def choice(*values: str) -> Form:
@@ -70,7 +101,7 @@ def choice(*values: str) -> Form:
     def read(value: Any, name: str) -> str:
         return str(value) if isinstance(value, str) and value in allowed else refuse(name, "/".join(values), value)
 
-    return Form(read, str)
+    return Form(read, str, lambda value: isinstance(value, str) and value in allowed)
 
 
 def optional(form: Form) -> Form:
@@ -78,6 +109,7 @@ def optional(form: Form) -> Form:
     return Form(
         lambda value, name: None if value is None else form.read(value, name),
         lambda value: None if value is None else form.write(value),
+        lambda value: value is None or form.sure(value),
     )
 
 
@@ -89,25 +121,34 @@ def list_of(form: Form, *, least: int = 0) -> Form:
             refuse(name, f"a list of at least {least}", value)
         return tuple(form.read(item, name) for item in value)
 
-    return Form(read, lambda value: [form.write(item) for item in value])
+    return Form(
+        read,
+        lambda value: [form.write(item) for item in value],
+        lambda value: isinstance(value, tuple) and len(value) >= least and all(map(form.sure, value)),
+    )
 
 
 def mapping_of(key: str, form: Form) -> Form:
     """Return the form of an object whose keys match an expression."""
-    matches = re.compile(key).fullmatch
+    known = _Known(re.compile(key).fullmatch)
 
     def read(value: Any, name: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             refuse(name, "an object", value)
         for item in value:
-            if not isinstance(item, str) or not matches(item):
+            if not known(item):
                 refuse(name, "an object of known keys", item)
         return {item: form.read(content, f"{name}.{item}") for item, content in value.items()}
 
-    return Form(read, dict)
+    def sure(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(map(known, value)) and all(map(form.sure, value.values()))
+
+    return Form(read, dict, sure)
 
 
-def _from_text(parse: Callable[[str], Any], write: Callable[[Any], str], wanted: str) -> Form:
+def _from_text(
+    parse: Callable[[str], Any], write: Callable[[Any], str], wanted: str, sure: Callable[[Any], bool]
+) -> Form:
     def read(value: Any, name: str) -> Any:
         if isinstance(value, str):
             try:
@@ -116,7 +157,20 @@ def _from_text(parse: Callable[[str], Any], write: Callable[[Any], str], wanted:
                 pass
         return refuse(name, wanted, value)
 
-    return Form(read, write)
+    return Form(read, write, sure)
+
+
+def _is_uuid(value: Any) -> bool:
+    return isinstance(value, UUID)
+
+
+def _is_uuid7(value: Any) -> bool:
+    """Version 7, and the variant of RFC 9562."""
+    return isinstance(value, UUID) and value.int >> 76 & 0xF == 7 and value.int >> 62 & 0b11 == 0b10
+
+
+def _is_instant(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LAST_INSTANT
 
 
 def _read_bool(value: Any, name: str) -> bool:
@@ -146,9 +200,9 @@ def _parse_any_uuid(text: str) -> UUID:
 
 NAME = line(200)
 DIGEST = pattern(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal")
-INSTANT = _from_text(parse_instant, format_instant, "an instant like 2026-01-31T08:00:00.000000Z")
-IDENTIFIER = _from_text(parse_identifier, format_identifier, "a UUID of version 7")
-ANY_UUID = _from_text(_parse_any_uuid, str, "a UUID")
+INSTANT = _from_text(parse_instant, format_instant, "an instant like 2026-01-31T08:00:00.000000Z", _is_instant)
+IDENTIFIER = _from_text(parse_identifier, format_identifier, "a UUID of version 7", _is_uuid7)
+ANY_UUID = _from_text(_parse_any_uuid, str, "a UUID", _is_uuid)
 LANGUAGE = pattern(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,8}", "a language tag (RFC 5646)")
 # The last of 43 characters carries four bits of the 32 bytes and two that must be zero.
 COMMITMENT = pattern(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "a commitment of 43 characters")
@@ -167,8 +221,8 @@ MaybeUuid: TypeAlias = Annotated[UUID | None, optional(ANY_UUID)]
 Ids: TypeAlias = Annotated[tuple[UUID, ...], list_of(IDENTIFIER)]
 Names: TypeAlias = Annotated[tuple[str, ...] | None, optional(list_of(NAME))]
 Language: TypeAlias = Annotated[str, LANGUAGE]
-Flag: TypeAlias = Annotated[bool, Form(_read_bool)]
-COUNT = Form(_read_count)
+Flag: TypeAlias = Annotated[bool, Form(_read_bool, sure=lambda value: isinstance(value, bool))]
+COUNT = Form(_read_count, sure=lambda value: type(value) is int and 0 <= value <= _MAX_INTEGER)
 Count: TypeAlias = Annotated[int, COUNT]
 MaybeCount: TypeAlias = Annotated[int | None, optional(COUNT)]
 Commitments: TypeAlias = Annotated[Mapping[str, str], mapping_of(r"[a-z][a-z0-9_]{0,63}", COMMITMENT)]

@@ -28,7 +28,11 @@ MAX_DEPTH = 16
 
 _MAX_INTEGER = 2**53 - 1
 _KEY = re.compile(r"[a-z0-9_]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_good_keys: set[str] = set()
+_MOST_KEYS = 1_024
+"""Keys that are remembered to be good: records have few different ones, and many records are written."""
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -101,7 +105,10 @@ def canonical_json(value: Mapping[str, Any] | list[Any] | str | int | bool | Non
         CanonicalError: for a float, a foreign key, a huge integer, a lone surrogate, or nesting over `MAX_DEPTH`.
     """
     _check(value, 0)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    try:
+        return _write(value).encode()
+    except UnicodeEncodeError as error:
+        raise CanonicalError("a string with a lone surrogate") from error
 
 
 def parse_canonical_json(data: bytes) -> Any:
@@ -127,23 +134,29 @@ def _no_float(text: str) -> NoReturn:
 
 
 def _check(value: object, depth: int) -> None:
+    """Refuse what has no canonical form, but for lone surrogates: those have no bytes, and are noticed last."""
     if depth > MAX_DEPTH:
         raise CanonicalError(f"nested deeper than {MAX_DEPTH}")
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, str | bool):
         return
-    if isinstance(value, str):
-        if _SURROGATE.search(value):
-            raise CanonicalError("a string with a lone surrogate")
-    elif isinstance(value, int):
+    if isinstance(value, int):
         if not -_MAX_INTEGER <= value <= _MAX_INTEGER:
             raise CanonicalError(f"the integer {str(value)[:30]} is outside ±(2^53 - 1)")
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str) or not _KEY.fullmatch(key):
-                raise CanonicalError(f"the key {str(key)[:40]!r} is not of [a-z0-9_]+")
-            _check(item, depth + 1)
+            if key not in _good_keys:
+                _check_key(key)
+            if type(item) is not str:
+                _check(item, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
             _check(item, depth + 1)
     else:
         raise CanonicalError(f"a value of type {type(value).__name__} has no canonical form")
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise CanonicalError(f"the key {str(key)[:40]!r} is not of [a-z0-9_]+")
+    if len(_good_keys) < _MOST_KEYS:
+        _good_keys.add(key)
