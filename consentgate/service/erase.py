@@ -19,14 +19,15 @@ from sqlalchemy import Connection
 
 from consentgate.errors import HeldError, InputError, NotFoundError
 from consentgate.evidence.commitments import commit_all, format_openings, parse_openings
-from consentgate.evidence.entry import TYPES, EraseEntry
+from consentgate.evidence.entry import TYPES, EraseEntry, decode
 from consentgate.service.ledger import Pending, opening_row
+from consentgate.store import entries, meta, subjects
 from consentgate.store import erasing as shelf
-from consentgate.store import meta, subjects
 from consentgate.store.erasing import HOLD, RELEASE
 from consentgate.store.subjects import OpeningRow
 from consentgate.terms.identifiers import uuid7
-from consentgate.terms.subject import Subject
+from consentgate.terms.instants import Instant
+from consentgate.terms.subject import Subject, SubjectKind
 
 Mode = Literal["pseudonymise", "shred", "hold"]
 
@@ -261,6 +262,40 @@ def release(order: Order, randomness: Callable[[int], bytes], connection: Connec
         refs = [row.ref for row in subjects.openings_of(connection, tag) if row.act == HOLD]
         done.append(_enter(refs, order, RELEASE, randomness, pending, about=(subject, tag)))
     return sum(done, Erased())
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold.
+
+    Args:
+        subject: whose openings may not be erased; ``None`` where the hold does not say so any more.
+        at: since when.
+        basis: why.
+    """
+
+    subject: Subject | None
+    at: Instant
+    basis: str
+
+
+def holds(connection: Connection) -> tuple[Hold, ...]:
+    """Every legal hold there is now, the oldest first."""
+    rows = shelf.holds(connection)
+    leaves = entries.entries_by_refs(connection, [row.ref for row in rows])
+    found = []
+    for row in rows:
+        entry = decode(leaves[row.ref].leaf)
+        found.append(Hold(subject_of(row), row.at, entry.basis if isinstance(entry, EraseEntry) else ""))
+    return tuple(found)
+
+
+def subject_of(row: OpeningRow) -> Subject | None:
+    """Whom a row is about, where it still says so."""
+    openings = parse_openings(row.openings)
+    if "subject" not in openings or row.subject_kind not in set(SubjectKind):
+        return None
+    return Subject(openings["subject"].value, SubjectKind(row.subject_kind))
 
 
 def _enter(

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from consentgate.evidence.commitments import parse_openings
 from consentgate.evidence.entry import EraseEntry, decode
-from consentgate.service.erase import SCRUB, Erased, Order, blank, erase, erase_rows, not_held, release
+from consentgate.service.erase import SCRUB, Erased, Order, blank, erase, erase_rows, not_held, release, subject_of
 from consentgate.service.ledger import Pending
 from consentgate.store import entries as shelf
 from consentgate.store import erasing, meta, subjects
 from consentgate.store.erasing import HOLD
-from consentgate.store.subjects import OpeningRow
-from consentgate.terms.subject import Subject, SubjectKind
+from consentgate.terms.subject import Subject
 
 PAGE = 2_000
 _ERASE = b'"type":"erase"'
@@ -90,16 +88,8 @@ def apply_lost(
         fields = None if entry.fields is None else frozenset(entry.fields)
         order = Order((), "shred" if fields is None else "pseudonymise", fields, basis, by)
         return erase_rows(order, not_held(connection, rows), randomness, connection, pending)
-    about = {one.key: (one, tag_of(one)) for one in map(_subject_of, rows) if one is not None}
+    about = {one.key: (one, tag_of(one)) for one in map(subject_of, rows) if one is not None}
     held = erasing.held_tags(connection)
     wanted = entry.mode == HOLD
     order = Order(tuple(one for one in about.values() if (one[1] in held) is not wanted), "hold", None, basis, by)
     return (erase if wanted else release)(order, randomness, connection, pending)
-
-
-def _subject_of(row: OpeningRow) -> Subject | None:
-    """Whom a row is about, where it still says so."""
-    openings = parse_openings(row.openings)
-    if "subject" not in openings or row.subject_kind not in set(SubjectKind):
-        return None
-    return Subject(openings["subject"].value, SubjectKind(row.subject_kind))

@@ -22,7 +22,7 @@ from consentgate.service.alarms import Alarm
 from consentgate.service.asking import Asking
 from consentgate.service.doctor import Diagnosis, examine
 from consentgate.service.epoch import NewEpoch, begin_epoch
-from consentgate.service.erase import SCRUB, Erased, Mode, Order, make_order
+from consentgate.service.erase import SCRUB, Erased, Hold, Mode, Order, make_order
 from consentgate.service.ledger import Pending
 from consentgate.store import entries as shelf
 from consentgate.store import erasing as rows
@@ -105,6 +105,10 @@ class Upkeep(Asking):
         """
         order = self._order(subject, "hold", None, basis, by)
         return await self._finish(await self._write(partial(erasing.release, order, self._randomness)))
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """Every legal hold there is now, the oldest first."""
+        return await self._read(erasing.holds)
 
     async def erase_field(self, field: str, *, older_than_days: int, basis: str, by: str = "api") -> Erased:
         """Erase one field, such as ``ip``, from everything older than so many days; holds are left alone.

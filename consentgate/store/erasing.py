@@ -32,14 +32,19 @@ class DecidedRow(NamedTuple):
 
 def held_tags(connection: Connection) -> frozenset[bytes]:
     """The tags of everybody whose openings are under a legal hold now."""
+    return frozenset(row.subject_tag for row in holds(connection) if row.subject_tag)
+
+
+def holds(connection: Connection) -> list[OpeningRow]:
+    """The opening of the newest hold of everybody who is under one now, in the order of the ledger."""
     rows = connection.execute(
-        select(OPENING.c.subject_tag, OPENING.c.act)
+        select(OPENING)
         .join(ENTRY, ENTRY.c.ref == OPENING.c.ref)
         .where(OPENING.c.serial.is_(None), OPENING.c.act.in_((HOLD, RELEASE)))
         .order_by(ENTRY.c.idx)
     )
-    newest = {tag: act for tag, act in rows if any(tag)}
-    return frozenset(tag for tag, act in newest.items() if act == HOLD)
+    newest = {row.subject_tag: row for row in filter(None, map(living, rows))}
+    return [row for row in newest.values() if row.act == HOLD]
 
 
 def visitors_of(connection: Connection, subject_tag: bytes) -> list[bytes]:
