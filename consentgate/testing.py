@@ -1,8 +1,8 @@
 """Helpers for the tests of applications that use the gate, and a pytest plugin.
 
-Room: testing. For hosts: a `Terms` in memory, a clock that stands still until told, and the cookie of somebody who has
-accepted. The plugin's fixtures are `consentgate_clock` and `consentgate_terms`; nothing is imported before a test
-asks for them.
+Room: testing. For hosts: a `Terms` in memory, a clock that stands still until told, a text published in one line, and
+the cookie of somebody who has accepted. The plugin's fixtures are `consentgate_clock` and `consentgate_terms`; nothing
+is imported before a test asks for them.
 
     def test_members_see_the_archive(consentgate_terms):
         app = ConsentGate(site, terms=consentgate_terms)
@@ -24,6 +24,8 @@ import pytest
 
 if TYPE_CHECKING:
     from consentgate.service.terms import Terms
+    from consentgate.terms.calendar import Standing
+    from consentgate.terms.policy import Version
     from consentgate.terms.subject import Subject
 
 T = TypeVar("T")
@@ -35,6 +37,9 @@ START = 1_767_225_600_000_000
 
 class FrozenClock:
     """A clock that stands still until it is moved.
+
+    Move it on between two decisions of one subject about one policy: of what happened at the same instant, none is the
+    later.
 
     Args:
         instant: microseconds since 1970.
@@ -87,13 +92,60 @@ def subject_of(who: str | Subject) -> Subject:
     return who if isinstance(who, Subject) else parse_subject(who)
 
 
+async def publish_text(terms: Terms, text: str, *, policy: str = "terms", effective: int | None = None) -> Version:
+    """Publish a text as the next version of a policy: material, labelled ``1``, ``2``, …
+
+    Args:
+        terms: the handle, started.
+        text: Markdown; its first heading is the title.
+        policy: slug; made where there is none.
+        effective: instant from which it binds and the gate insists; announced at once. ``None``: at once.
+    """
+    from consentgate.terms.draft import parse_draft
+    from consentgate.terms.policy import Policy
+
+    known = (await terms.fresh()).by_slug
+    label = str(len(terms.calendar.chain(policy)) + 1)
+    title = text.lstrip("# ").partition("\n")[0].strip() or policy
+    dates = "" if effective is None else f"announce: {_front(terms.clock())}\neffective: {_front(effective)}\n"
+    front = f'---\nversion: "{label}"\nimpact: material\n{dates}---\n'
+    draft = parse_draft((front + text).encode(), file=f"{policy}/{label}", policy=policy, label=label, language="en")
+    settings = [] if policy in known else [Policy(slug=policy, title=(("en", title),))]
+    done = await terms.publish([draft], policies=settings, by="test")
+    return done.published[0]
+
+
 async def accept_everything(terms: Terms, who: str | Subject) -> Subject:
     """Record that somebody accepted all that is in force, and return them."""
     subject = subject_of(who)
-    for standing in (await terms.fresh()).at(terms.clock()).standings:
-        if standing.in_force is not None and standing.policy.audience.binds_subject(subject):
-            await terms.record(subject, standing.policy.slug, act=standing.policy.kind.decisions[0])
+    for standing in await _binding(terms, subject):
+        await terms.record(subject, standing.policy.slug, act=standing.policy.kind.decisions[0])
     return subject
+
+
+async def decline_everything(terms: Terms, who: str | Subject) -> Subject:
+    """Record that somebody declined all that is in force and can be declined, and return them."""
+    from consentgate.terms.policy import Act
+
+    subject = subject_of(who)
+    for standing in await _binding(terms, subject):
+        for act in (Act.DECLINE, Act.REFUSE):
+            if act in standing.policy.kind.decisions:
+                await terms.record(subject, standing.policy.slug, act=act)
+    return subject
+
+
+async def _binding(terms: Terms, subject: Subject) -> list[Standing]:
+    """What is in force and binds a subject somewhere."""
+    standings = (await terms.fresh()).at(terms.clock()).standings
+    return [one for one in standings if one.in_force is not None and one.policy.audience.binds_subject(subject)]
+
+
+def _front(instant: int) -> str:
+    """An instant as front matter has it."""
+    from consentgate.terms.instants import format_instant
+
+    return format_instant(instant)
 
 
 def accepted_cookie(terms: Terms, who: str | Subject, *, secure: bool = False) -> dict[str, str]:

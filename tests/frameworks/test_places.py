@@ -8,11 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
-from starlette.testclient import TestClient
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -125,6 +128,16 @@ async def _page(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"inside {request.url.path}?{request.url.query}")
 
 
+async def _fastapi_tick(websocket: WebSocket) -> None:
+    await _tick(websocket)
+
+
+async def _tick(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text("tick")
+    await socket.close()
+
+
 @pytest.fixture(name="mounted")
 def _mounted(policies: Path) -> Iterator[TestClient]:
     """A site of which only ``/shop`` is gated; Starlette hands no lifespan to what is mounted."""
@@ -167,3 +180,36 @@ def test_a_route_deep_inside_leads_to_the_pages_of_its_gate(mounted: TestClient,
     )
     assert (done.status_code, done.headers["location"]) == (303, f"{ROOT}{place}")
     assert mounted.get(f"{ROOT}{place}").text == f"inside {ROOT}{place}?"
+
+
+# --- in an application's own list of middleware -----------------------------------------------------------------------
+
+
+def starlette_with(policies: Path) -> Starlette:
+    """Starlette, with the gate in its own list."""
+    gate = Middleware(ConsentGate, terms=memory_terms(policies))
+    return Starlette(routes=[Route("/aisle/{name}", _page), WebSocketRoute("/live", _tick)], middleware=[gate])
+
+
+def fastapi_with(policies: Path) -> FastAPI:
+    """FastAPI, with the gate added to it."""
+    app = FastAPI()
+    app.add_middleware(ConsentGate, terms=memory_terms(policies))
+    app.add_api_route("/aisle/{name}", lambda name: name)
+    app.add_api_websocket_route("/live", _fastapi_tick)
+    return app
+
+
+@pytest.mark.parametrize("build", [starlette_with, fastapi_with])
+def test_the_gate_also_stands_in_an_applications_own_list(build: Any, policies: Path) -> None:
+    """It opens its ledger with the application's lifespan, and sees WebSockets and what no route matches."""
+    with TestClient(build(policies), follow_redirects=False, headers=NAVIGATION) as client:
+        assert client.get("/no/such/page").status_code == 303
+        with pytest.raises(WebSocketDenialResponse), client.websocket_connect("/live"):
+            pass
+        page = client.get(client.get("/aisle/3?x=1").headers["location"])
+        done = client.post("/terms/review", data={**fields_of(page.text), "do": "accept"})
+        assert (done.status_code, done.headers["location"]) == (303, "/aisle/3?x=1")
+        assert client.get("/aisle/3?x=1").status_code == 200
+        with client.websocket_connect("/live") as socket:
+            assert socket.receive_text() == "tick"
