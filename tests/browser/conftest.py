@@ -71,7 +71,8 @@ def _live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
         yield site
 
 
-@pytest.fixture(name="browser", scope="session")
+# Not for the session: while Playwright runs, its loop counts as running, and no other test could have one of its own.
+@pytest.fixture(name="browser", scope="module")
 def _browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
