@@ -65,7 +65,7 @@ class Pending:
     """A batch in the making: what jobs see of the ledger.
 
     Args:
-        at: instant of every entry of this batch. Never before that of the previous batch, whatever the clock does.
+        at: instant of every entry of this batch. Always after that of the previous batch, whatever the clock does.
         generation: the publication counter inside this transaction.
         known: entries that exist already, of the refs the jobs announced: index by ref.
         start: index of the batch's first entry.
@@ -153,7 +153,10 @@ class Ledger:
         known = shelf.refs_known(connection, refs) if refs else {}
         now = self._clock()
         self.behind = max(0, head.at - now) if head else 0
-        return Pending(now + self.behind, meta.generation(connection), known, self._frontier.size)
+        # Later than the batch before, not only as late: a subject's decisions are read in the order of their instants,
+        # and while a clock stands behind the last entry (set back, or another host's) all of them would have one.
+        at = max(now, head.at + 1) if head else now
+        return Pending(at, meta.generation(connection), known, self._frontier.size)
 
     def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
         """Write the batch: entries, openings, full tiles, checkpoint, head."""

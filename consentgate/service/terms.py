@@ -127,9 +127,8 @@ class Terms(Upkeep):
             at: instant; ``None`` for now.
         """
         tag = self.engine.tag(subject)
-        instant = self.clock() if at is None else at
         rows = await self._read(lambda connection: subjects.decisions_of(connection, tag))
-        holding = fold(row for row in rows if row.at <= instant).get(policy, NOTHING)
+        holding = fold(row for row in rows if at is None or row.at <= at).get(policy, NOTHING)
         return self._calendar.by_serial.get(holding.last.serial) if holding.last else None
 
     async def status(self, subject: Subject | None) -> tuple[PolicyStatus, ...]:

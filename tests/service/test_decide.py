@@ -221,13 +221,26 @@ def test_an_audience_binds_only_its_kind_of_subject(desk: Desk) -> None:
     assert [item.policy.slug for item in desk.offer(ALICE).items] == ["members"]
 
 
+@pytest.mark.parametrize("seconds", [0, -5, -3600])
+def test_a_withdrawal_counts_although_the_clock_was_set_back(desk: Desk, seconds: int) -> None:
+    """The later decision is the one that stands, whatever the clock said when its page was shown."""
+    desk.publish(draft("1", policy="newsletter"), policies=(NEWS,))
+    desk.clock.advance(days=1)
+    desk.decide(desk.seal(ALICE, only=["newsletter"]), ALICE, Act.GRANT, "newsletter")
+    desk.clock.advance(seconds=seconds)
+    desk.decide(desk.seal(ALICE, only=["newsletter"]), ALICE, Act.WITHDRAW, "newsletter")
+
+    assert run(desk.terms.accepted_version(ALICE, "newsletter")) is None
+    assert [entry.decision for entry in run(desk.terms.decisions(ALICE))] == ["withdraw", "grant"]
+
+
 def test_an_acceptance_expires_where_the_policy_renews(desk: Desk) -> None:
     """renew_after: the state says expired, and the redline is empty because nothing changed."""
     desk.publish(draft("1"), policies=(replace(TERMS, renew_after=10),))
     desk.accept(ALICE)
     desk.clock.advance(days=9)
     assert desk.state(ALICE) == "current"
-    desk.clock.advance(days=1)
+    desk.clock.advance(days=1, seconds=1)
     assert desk.state(ALICE) == "expired"
     desk.accept(ALICE)
     assert desk.state(ALICE) == "current"
@@ -260,8 +273,7 @@ def test_the_summaries_of_all_skipped_versions_are_offered(desk: Desk) -> None:
 def test_the_version_that_applied_at_any_instant_can_be_told(desk: Desk) -> None:
     """Old terms stay applicable for who never accepted the new ones."""
     desk.publish(draft("1"))
-    desk.accept(ALICE)
-    between = desk.clock.instant
+    between = desk.accept(ALICE).decisions[0].at
     desk.clock.advance(days=1)
     desk.publish(draft("2", TEXT + "And smile.\n"))
     assert run(desk.terms.accepted_version(ALICE, "terms")).label == "1"  # type: ignore[union-attr]

@@ -60,8 +60,8 @@ def test_a_changed_byte_is_found(desk: Desk, place: float) -> None:
     [
         (Selection(policies=("privacy",)), 2),
         (Selection(acts=("decline",)), 1),
-        (Selection(until=1_767_225_600_000_001), 3),
-        (Selection(since=1_767_225_600_000_001), 2),
+        (Selection(until=1_767_225_600_001_000), 3),
+        (Selection(since=1_767_225_600_001_000), 2),
         (Selection(policies=("nothing",)), 0),
     ],
 )
