@@ -87,10 +87,17 @@ def read_piece(piece: str, references: References | None = None) -> list[Block]:
         return read_blocks(piece, references)
     environment: dict[str, Any] = {"references": dict(references)} if references else {}
     blocks = []
+    waiting = ("", "")
     for kind, sources, level, path, lead, marker in lines:
         cells = tuple([read_inline(source, environment) for source in sources])
-        if any(cells):
+        if not any(cells):
+            waiting = (path, marker) if lead else waiting
+            continue
+        if lead or path != waiting[0]:
             blocks.append(Block(kind, level, path, lead, marker, cells))
+        else:  # what began the item cannot be seen
+            blocks.append(Block(kind, level, path, path != "", waiting[1], cells))
+        waiting = ("", "")
     return blocks
 
 
@@ -149,6 +156,9 @@ class _Builder:
     def _item(self, _: Token) -> None:
         self.lead = True
         self.numbers[-1] += 1
+
+    def _end_item(self, _: Token) -> None:
+        self.lead = False
 
     def _heading(self, token: Token) -> None:
         self.level = int(token.tag[1]) if token.nesting == 1 else 0
@@ -236,7 +246,7 @@ class _Builder:
     STEPS: dict[str, Any] = {  # noqa: RUF012 — a constant, read once a token
         "bullet_list_open": _open, "ordered_list_open": _open, "blockquote_open": _open,
         "bullet_list_close": _close, "ordered_list_close": _close, "blockquote_close": _close,
-        "list_item_open": _item, "heading_open": _heading, "heading_close": _heading,
+        "list_item_open": _item, "list_item_close": _end_item, "heading_open": _heading, "heading_close": _heading,
         "inline": _words, "fence": _code, "code_block": _code, "html_block": _html,
         "thead_open": _thead, "thead_close": _thead, "tr_open": _row, "tr_close": _row,
     }  # fmt: skip

@@ -76,6 +76,8 @@ class Inline:
         """Append text whose formatting is known."""
         if not text.isprintable() or "  " in text:
             text = _BLANKS.sub(" ", text)
+        if not text:
+            return
         if self.blank and text[0] == " ":
             text = text[1:]
         if text:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 # word, which is no bullet, rule or fence.
 _START = (
     r"(?:[A-Za-z]|[^\x00-\x7f\s]|(?!\d{1,9}[.)](?:[ \t]|$))\d|[\"'(\[$§]|\*{1,3}[^\s*]|_{1,3}[^\s_]|`(?!`)"
-    r"|\\[!-/:-@\[-`{-~]|(?:<br ?/?>)+[A-Za-z])"
+    r"|\\[!-/:-@\[-`{-~]|(?:<br ?/?>)+[A-Za-z]|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
 )
 _LINE = re.compile(
     rf"( *)(?:({_START}.*)"  # 1 indent, 2 text
@@ -209,6 +209,7 @@ _MARK = re.compile(
     rf"|<(?P<mail>[A-Za-z0-9.+-]+@[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)>"
     rf"|(?<!`)`(?P<code>[^`\n]+)`(?!`)"
     rf"|(?P<feed><br ?/?>)"
+    rf"|(?P<place><a (?:name|id)=\"[^\"<>&\n]*\"></a>)"
 )
 
 
@@ -259,4 +260,4 @@ def _run(
         return None if defined else (words, "", "")
     if kind == "entity":
         return (html5[words], "", "") if words in html5 else None
-    return "\n", "/", ""
+    return ("", "", "") if kind == "place" else ("\n", "/", "")

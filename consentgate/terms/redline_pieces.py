@@ -137,12 +137,43 @@ def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[tuple[Piece, ...],
     if one.key == other.key:
         cut.equal(other.label, len(other.text))
         return cut.pieces(), False
-    old_keys, old_at = one.tokens()
-    new_keys, new_at = other.tokens()
+    start, rest = _alike(one.text[one.label :], other.text[other.label :])
+    old_from, old_to = one.label + start, len(one.text) - rest
+    new_from, new_to = other.label + start, len(other.text) - rest
+    cut.equal(other.label, new_from)
+    old_keys, old_ends = tokens(one.text[old_from:old_to])
+    new_keys, new_ends = tokens(other.text[new_from:new_to])
     edits, coarse = reword(old_keys, new_keys, work)
+    old_at = [old_from, *[old_from + end for end in old_ends]]
+    new_at = [new_from, *[new_from + end for end in new_ends]]
     for edit in edits:
         cut.follow(edit, old_at, new_at)
+    if rest:
+        cut.equal_after_edit(old_to, new_to, len(other.text))
     return cut.pieces(), coarse
+
+
+def _alike(old: str, new: str) -> tuple[int, int]:
+    """How many characters are the same at the start and at the end, counted to a blank: no word is cut.
+
+    These words need no closer look, and most paragraphs that changed are made of them.
+    """
+    start = max(0, old.rfind(" ", 0, _shared(old, new)))
+    old, new = old[start:], new[start:]
+    blank = old.find(" ", len(old) - _shared(old[::-1], new[::-1]))
+    return start, len(old) - blank if blank >= 0 else 0
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts share at their start."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 class _Cutter:
