@@ -17,6 +17,8 @@ from consentgate.service.facts import Facts
 from consentgate.service.holdings import NOTHING
 from consentgate.service.ledger import Pending
 from consentgate.service.terms import Terms
+from consentgate.store.blobs import BlobRow
+from consentgate.terms.canonical import digest
 from consentgate.terms.draft import draft_from_fields
 from consentgate.terms.identifiers import uuid7
 from consentgate.terms.policy import Act, Policy
@@ -24,12 +26,15 @@ from consentgate.terms.subject import Subject
 
 BATCH = 5_000
 SLUG = "terms"
+PAGE = b"<html>the page that was shown</html>"
+CONTROL = b'{"button":"Accept"}'
 
 
 async def publish(terms: Terms) -> None:
     """Publish the one version everybody decides about."""
     draft = draft_from_fields({"policy": SLUG, "version": "1", "impact": "material"}, "Be kind.\n", file="1")
     await terms.publish([draft], policies=[Policy(SLUG, (("en", "Terms"),))])
+    await terms._keep([BlobRow(digest(PAGE), "text/html", PAGE), BlobRow(digest(CONTROL), "application/json", CONTROL)])
 
 
 async def fill(
@@ -60,10 +65,10 @@ def _enter(terms: Terms, subjects: list[Subject], facts: Facts, _connection: Con
     calendar, random = terms.calendar, terms._randomness
     version = terms.version(SLUG)
     model = deciding.offer_elsewhere(version, NOTHING, subjects[0], pending.at, random)
-    item = replace(model.items[0], control="c" * 64)
+    item = replace(model.items[0], control=digest(CONTROL))
     for subject in subjects:
         mine = replace(item, id=uuid7(pending.at, random(10)))
-        offer = replace(model, id=uuid7(pending.at, random(10)), subject=subject, page="a" * 64, items=(mine,))
+        offer = replace(model, id=uuid7(pending.at, random(10)), subject=subject, page=digest(PAGE), items=(mine,))
         prepared = deciding.prepare(offer, {SLUG: Act.ACCEPT}, calendar, subject, facts, terms.settings, random)
         deciding.enter_elsewhere(
             pending, prepared[0], calendar, offer, terms.engine.tag(subject), subject, facts,
