@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.frameworks.servers import EXAMPLES, FRAMEWORKS, ROOT
+from tests.frameworks.browser import Browser
+from tests.frameworks.servers import EXAMPLES, FRAMEWORKS, ROOT, example
 
 PAGE = ROOT / "docs" / "howto" / "frameworks.md"
 
@@ -32,3 +34,20 @@ def test_the_page_about_frameworks_names_every_example() -> None:
 
     assert named == list(FRAMEWORKS)
     assert sorted(path.name for path in EXAMPLES.glob("*_app.py")) == sorted(f"{one}_app.py" for one in FRAMEWORKS)
+
+
+def test_the_fastapi_example_demands_its_agreement_on_one_route_only(policies: Path, tmp_path: Path) -> None:
+    """Published by the application's own lifespan, demanded by a dependency, over a real socket."""
+    robot = {"accept": "application/json", "authorization": "Bearer robot"}
+    with example("fastapi", tmp_path, policies) as address, Browser(address) as browser:
+        assert browser.client.get("/api/headlines", headers=robot).status_code == 403
+        browser.accept("/articles/one")
+        assert browser.get("/articles/one").status_code == 200
+        stopped = browser.client.post("/api/uploads", headers={"accept": "application/json"})
+        assert (stopped.status_code, stopped.headers["content-type"]) == (403, "application/problem+json")
+        [said] = stopped.json()["policies"]
+        assert said["policy"] == "data-processing"
+        done = browser.accept_page(browser.get(said["accept_url"]).text)
+        assert done.status_code == 303
+        sent = browser.client.post("/api/uploads", headers={"accept": "application/json"})
+        assert (sent.status_code, sent.json()) == (200, "uploaded")
