@@ -48,6 +48,15 @@ def _target(href: str) -> str | None:
     return href if md.validateLink(href) else None
 
 
+def _collapsed(text: str) -> str:
+    """One blank for a run of those that a browser collapses; the others (no-break, ideographic) stay what they are."""
+    if not text.isprintable():
+        text = text.replace("\n", " ").replace("\t", " ").replace("\r", " ").replace("\f", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
+
+
 class Inline:
     """Gathers runs; collapses blanks as a browser does."""
 
@@ -64,7 +73,7 @@ class Inline:
         """Append text in the current formatting."""
         if self.hidden or not text:
             return
-        text = _BLANKS.sub(" ", text)
+        text = _collapsed(text)
         if self.blank and text[0] == " ":
             text = text[1:]
         if not text:
@@ -74,8 +83,7 @@ class Inline:
 
     def add_run(self, text: str, marks: str, href: str) -> None:
         """Append text whose formatting is known."""
-        if not text.isprintable() or "  " in text:
-            text = _BLANKS.sub(" ", text)
+        text = _collapsed(text)
         if not text:
             return
         if self.blank and text[0] == " ":
@@ -125,7 +133,6 @@ class Inline:
         return tuple(runs)
 
 
-_BLANKS = re.compile(r"[ \t\n\f\r]+")
 _MARKUP = re.compile(r"[\\`*_\[<&]|  \n")
 _TAG_MARK = {
     "b": "b", "strong": "b", "i": "i", "em": "i", "code": "c", "kbd": "c", "tt": "c", "samp": "c",
@@ -179,7 +186,7 @@ class HtmlReader(HTMLParser):
 def read_inline(source: str, environment: dict[str, Any]) -> Cell:
     """Read what stands inside one block."""
     if not _MARKUP.search(source):
-        text = (_BLANKS.sub(" ", source) if not source.isprintable() or "  " in source else source).strip(" ")
+        text = _collapsed(source).strip(" ")
         return (Run(text),) if text else ()
     quick = quick_runs(source, _target, defined="references" in environment)
     if quick is not None:

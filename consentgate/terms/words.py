@@ -36,7 +36,7 @@ _SIGNS = re.sub(
     \u1361-\u1368 \u17d4-\u17da \u2010-\u2027 \u2030-\u205e \u20a0-\u20cf \u2100-\u2bff \u2e00-\u2e7f \u3001-\u3004
     \u3008-\u3020 \u3030 \u303d \u30fb \uff01-\uff0f \uff1a-\uff20 \uff3b-\uff40 \uff5b-\uff65""",
 )
-_BLANKS = r"\s\xa0\u2000-\u200a\u202f\u205f\u3000"
+_BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _UNSEEN = r"\xad\u200b\u200e\u200f\u2060\ufeff"
 
 _LETTER = f"[^{_BLANKS}{_SIGNS}{_CJK}{_SOUTH_EAST}]"
@@ -44,7 +44,6 @@ _TOKEN = re.compile(
     f"[{_BLANKS}]*(?:{_LETTER}+(?:['’.,@‐‑-]{_LETTER}+)*|[{_SOUTH_EAST}][{_SOUTH_EAST_MARKS}]*|[^{_BLANKS}])"
 )
 _UNSEEN_RUN = re.compile(f"[{_UNSEEN}]+")
-_BLANK_RUN = re.compile(f"[{_BLANKS}]+")
 _DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
 _AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
 _CJK_START = re.compile(f"[{_CJK}]")
@@ -60,8 +59,8 @@ def seen(text: str) -> str:
     """
     if not _odd(text):
         return text.strip(" ")
-    text = _BLANK_RUN.sub(" ", _UNSEEN_RUN.sub("", text)).strip(" ")
-    return _DENSE_GAP.sub("", text)
+    text = " ".join(_UNSEEN_RUN.sub("", text).split())
+    return text if text.isascii() else _DENSE_GAP.sub("", text)
 
 
 def _odd(text: str) -> bool:
