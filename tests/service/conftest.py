@@ -93,6 +93,8 @@ class Desk:
     def statements(self, work: Callable[[], object]) -> list[str]:
         """SQL statements that some work sends to the database in memory, seen by SQLite itself."""
         seen: list[str] = []
+        if self.terms._watch is not None:
+            self.terms._watch.stop()  # it asks twice a second, and would now and then be counted, too
         connections = [one for one in gc.get_objects() if isinstance(one, sqlite3.Connection)]
         for connection in connections:
             connection.set_trace_callback(seen.append)
