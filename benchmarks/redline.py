@@ -37,6 +37,7 @@ MEGABYTES = 200
 
 
 def main() -> None:
+    """Measure everything and print it."""
     if len(sys.argv) > 2 and sys.argv[1] in ("--worst", "--digests"):
         {"--worst": worst_child, "--digests": digests_child}[sys.argv[1]](sys.argv[2])
         return
@@ -63,6 +64,7 @@ def main() -> None:
 
 
 def exactness(report: Report, neighbours: list[Transition], ends: list[Transition]) -> None:
+    """Both visible texts from every redline, and the redline against the rendered page."""
     report.say("exactness")
     wrong = 0
     for one in [*neighbours, *ends]:
@@ -110,6 +112,7 @@ def squeezed(text: str) -> str:
 
 
 def speed(report: Report, neighbours: list[Transition], ends: list[Transition]) -> None:
+    """Against Git's process, and from first to last."""
     report.say("speed of neighbouring transitions")
     differing = [one for one in neighbours if one.old != one.new]
     with tempfile.TemporaryDirectory() as folder:
@@ -170,6 +173,7 @@ def character_diff(one: Transition) -> float:
 
 
 def readability(report: Report, neighbours: list[Transition], ends: list[Transition]) -> None:
+    """Marked characters and islands, against a minimal word diff."""
     report.say("readability")
     inside = 0
     for name, pairs in (("neighbouring", neighbours), ("first to last", ends)):
@@ -217,6 +221,7 @@ def moves(report: Report) -> None:
 
 
 def quiet(report: Report, neighbours: list[Transition]) -> None:
+    """Changes nobody can see."""
     report.say("what must show nothing")
     shown: dict[str, int] = dict.fromkeys(("re-wrapped", "list marks", "bytes"), 0)
     tried = 0
@@ -302,6 +307,7 @@ def same_bytes(report: Report, ends: list[Transition]) -> None:
 
 
 def digests_child(path: str) -> None:
+    """In a child: one digest over many redlines."""
     whole = hashlib.sha256()
     for old, new in json.loads(Path(path).read_text()):
         whole.update(to_bytes(compare(old, new)))
@@ -312,6 +318,7 @@ def digests_child(path: str) -> None:
 
 
 def worst(report: Report) -> None:
+    """Time and memory of the hard texts, each in a process of its own."""
     report.say("texts made to be hard")
     for name in texts.worst_texts():
         child = [sys.executable, __file__, "--worst", name]
@@ -331,6 +338,7 @@ def peak_megabytes() -> float:
 
 
 def worst_child(name: str) -> None:
+    """In a child: one hard pair."""
     reset = Path("/proc/self/clear_refs")
     old, new = texts.worst_texts()[name]
     if reset.is_file():

@@ -139,6 +139,7 @@ class _Builder:
         self.inline = Inline()
 
     def read(self, tokens: Sequence[Token]) -> None:
+        """Read the block tokens of a text, in order."""
         for token in tokens:
             step = self.STEPS.get(token.type)
             if step is not None:

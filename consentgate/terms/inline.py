@@ -158,6 +158,7 @@ class HtmlReader(HTMLParser):
         self.blocks = blocks
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element begins."""
         if tag == "br":
             self.inline.line_feed()
         elif tag in HIDDEN_TAGS:
@@ -170,6 +171,7 @@ class HtmlReader(HTMLParser):
             self.blocks.html_boundary(tag, opens=True)
 
     def handle_endtag(self, tag: str) -> None:
+        """An element ends."""
         if tag in HIDDEN_TAGS:
             self.inline.hidden = max(0, self.inline.hidden - 1)
         elif mark := _TAG_MARK.get(tag):
@@ -180,6 +182,7 @@ class HtmlReader(HTMLParser):
             self.blocks.html_boundary(tag, opens=False)
 
     def handle_data(self, data: str) -> None:
+        """Words."""
         self.inline.add(data)
 
 

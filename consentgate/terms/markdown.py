@@ -118,6 +118,7 @@ class _Renderer(RendererHTML):
     """Images become their description: a text that is signed must not depend on what a server shows today."""
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """An image, as markdown-it's renderer calls it."""
         return _escape(self.renderInlineAsText(tokens[idx].children, options, env) if tokens[idx].children else "")
 
 

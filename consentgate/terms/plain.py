@@ -109,6 +109,7 @@ class _Lists:
         self.lead = False
 
     def read(self, text: str) -> list[Line] | None:
+        """The blocks of a text, or ``None`` where it is not simple."""
         for line in text.split("\n"):
             if line[:1].isalpha():  # what most lines begin with, and nothing but words can
                 if not self.paragraph:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from diff_match_patch import diff_match_patch
-
 from consentgate.terms.align import Pair, Work, anchors
 from consentgate.terms.words import is_dense, is_word
 
@@ -62,6 +60,8 @@ def reword(old: Sequence[str], new: Sequence[str], work: Work) -> tuple[list[Edi
 
 @lru_cache(maxsize=1)
 def _engine() -> Any:
+    from diff_match_patch import diff_match_patch
+
     engine = diff_match_patch()
     engine.Diff_Timeout = 0
     return engine
