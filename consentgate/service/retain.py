@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -64,11 +65,16 @@ def candidates(connection: Connection, place: Shelf, after: tuple[int, bytes]) -
     return shelf.decided_before(connection, place.serial, place.act, place.before, after, PAGE)
 
 
-def due(connection: Connection, calendar: Calendar, place: Shelf, rows: Iterable[DecidedRow]) -> list[bytes]:
-    """The refs of everything that is due for the subjects of these rows, in one policy; links that carry nothing more
-    among them."""
+def due(
+    connection: Connection, calendar: Calendar, place: Shelf, rows: Iterable[DecidedRow]
+) -> tuple[list[bytes], list[bytes]]:
+    """The refs of everything that is due for the subjects of these rows, in one policy.
+
+    Returns:
+        Decisions, and links that then carry nothing more.
+    """
     held = shelf.held_tags(connection)
-    refs: dict[bytes, None] = {}
+    refs, links = dict[bytes, None](), dict[bytes, None]()
     for tag in {row.subject_tag for row in rows if any(row.subject_tag)}:
         owner = subjects.linked_to(connection, tag) or tag
         if is_held(connection, tag, held) or is_held(connection, owner, held):
@@ -77,8 +83,14 @@ def due(connection: Connection, calendar: Calendar, place: Shelf, rows: Iterable
         if owner != tag:  # what a device decided after its user was linked is its own
             gone |= set(_due_of(subjects.decisions_of(connection, tag), calendar, place))
         refs |= dict.fromkeys(sorted(gone))
-        refs |= dict.fromkeys(_empty_links(connection, owner, gone))
-    return list(refs)
+        links |= dict.fromkeys(_empty_links(connection, owner, gone))
+    return list(refs), list(links)
+
+
+def count_due(connection: Connection, calendar: Calendar, place: Shelf, rows: Sequence[DecidedRow]) -> int:
+    """How many of these candidates are due, links apart: each counts once, although its subject has others."""
+    decisions, _ = due(connection, calendar, place, rows)
+    return len(set(decisions) & {row.ref for row in rows})
 
 
 def _due_of(rows: Iterable[DecisionRow], calendar: Calendar, place: Shelf) -> list[bytes]:
@@ -147,7 +159,7 @@ def purge_page(
         What was erased, and where to go on; ``None`` at the end.
     """
     rows = candidates(connection, place, after)
-    refs = due(connection, calendar, place, rows)
+    refs = chain(*due(connection, calendar, place, rows))
     order = Order((), "shred", None, BASIS, by)
     found = list(subjects.openings_by_refs(connection, refs).values())
     done = erase_rows(order, found, randomness, connection, pending)

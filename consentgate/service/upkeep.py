@@ -157,7 +157,7 @@ class Upkeep(Asking):
         """Erase what the policies' ``retain_days`` no longer let us keep; holds, and what still counts, are left alone.
 
         Args:
-            dry_run: only count.
+            dry_run: only count the decisions (not the links that would carry nothing any more).
             policies: slugs; ``None`` for all.
             by: who does it.
         """
@@ -167,8 +167,8 @@ class Upkeep(Asking):
             while after is not None:
                 if dry_run:
                     found = await self._read(partial(retaining.candidates, place=place, after=after))
-                    due = await self._read(partial(retaining.due, calendar=calendar, place=place, rows=found))
-                    done, after = done + Erased(len(due)), retaining.next_page(found)
+                    count = await self._read(partial(retaining.count_due, calendar=calendar, place=place, rows=found))
+                    done, after = done + Erased(count), retaining.next_page(found)
                     continue
                 some, after = await self._write(
                     partial(retaining.purge_page, calendar, place, after, by, self._randomness)
