@@ -5,6 +5,7 @@ Room: host. In memory: no query, no wait, so it may stand on every page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from consentgate.gate.verdict import Item, State
 from consentgate.host.reception import Reception, reception_of
 from consentgate.terms.instants import to_datetime
 from consentgate.terms.policy import Version
+
+log = logging.getLogger("consentgate")
 
 _PRESSING = (State.REQUIRED, State.EXPIRED, State.GRACE, State.ANNOUNCED)
 _COMING = frozenset((State.GRACE, State.ANNOUNCED))
@@ -59,7 +62,12 @@ def consentgate_banner(request: Any) -> Banner | None:
     reception = reception_of(scope)
     if reception is None:
         return None
-    verdict = reception.judge(scope)
+    try:
+        verdict = reception.judge(scope)
+    except Exception:
+        # ``subject=`` is the host's and may raise; on an exempt page that must not take the page with it.
+        log.exception("there is no banner, because the subject could not be told")
+        return None
     shown = _PRESSING if reception.terms.settings.anonymous == "remind" else _COMING
     waiting = [item for item in verdict.items if item.state in shown and item.version is not None]
     if not waiting:

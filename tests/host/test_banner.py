@@ -107,6 +107,19 @@ def test_what_only_routes_demand_is_never_told(
     assert client.get("/").json() is None
 
 
+def test_a_subject_that_cannot_be_told_leaves_an_open_page_standing(
+    open_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a banner, and with a line in the log."""
+
+    def broken(_: Any) -> Any:
+        raise KeyError("session")
+
+    client = open_site(site(), exempt=("/open",), subject=broken)
+    assert (client.get("/open").status_code, client.get("/open").json()) == (200, None)
+    assert any("could not be told" in record.message for record in caplog.records)
+
+
 def test_without_a_gate_there_is_none() -> None:
     """A template works in tests of the bare application."""
     with TestClient(site()) as client:
