@@ -289,16 +289,20 @@ class Asking(Handle):
         prepared = deciding.prepare(offer, {policy: act}, calendar, subject, facts, self.settings, self._randomness)
         tag = self.engine.tag(subject)
 
-        def work(connection: Connection, pending: Pending) -> DecisionEntry:
+        refs = deciding.refs(offer, {policy: act})
+
+        def work(connection: Connection, pending: Pending) -> None:
             self._revoke(connection, subject, prepared)
-            return deciding.enter_elsewhere(
+            deciding.enter_elsewhere(
                 pending, prepared[0], calendar, offer, tag, subject, facts,
                 gate=self.engine.gate_digest, test=self.settings.test,
             )  # fmt: skip
 
-        entry = await self._write(work)
+        # By its ref, like a decision from a page: where COMMIT reports an error and has committed all the same, the
+        # second run finds the first record, and the caller is not sent to make another.
+        await self._write(work, refs)
         await self._tell_withdrawal(prepared)
-        return entry
+        return (await self._answered(refs, {policy: act}))[0]
 
 
 def decision_of(leaf: bytes) -> DecisionEntry:

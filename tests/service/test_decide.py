@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
 
-from consentgate.errors import DecisionError, OfferExpiredError, SealError, TermsChangedError
+from consentgate.errors import DecisionError, OfferExpiredError, SealError, StoreUnavailableError, TermsChangedError
+from consentgate.evidence.entry import DecisionEntry
 from consentgate.evidence.receipt import verify
 from consentgate.service.facts import Facts
 from consentgate.terms.canonical import digest, text_digest
@@ -311,6 +316,36 @@ def test_what_was_recorded_elsewhere_says_so(desk: Desk) -> None:
         None,
     )
     assert desk.state(ALICE) == "current"
+
+
+def test_what_was_committed_is_recorded_once_although_commit_reported_an_error(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer runs a batch again that was committed after all; both callers get the first record of theirs."""
+    desk = open_desk()
+    desk.publish(draft("1"))
+    engine, go_on = desk.terms.engine, threading.Event()
+    honest, errors = engine.database.transaction, [StoreUnavailableError("the disk says it failed")]
+
+    @contextmanager
+    def lying(timeout: float | None = None) -> Iterator[Connection]:
+        with honest(timeout) as connection:
+            yield connection
+        if errors:
+            raise errors.pop()
+
+    async def at_once() -> list[DecisionEntry]:
+        engine.submit(lambda *_: go_on.wait(10))  # until both wait for the same transaction
+        both = [asyncio.create_task(desk.terms.record(who, "terms")) for who in (ALICE, BOB)]
+        while engine.writer.waiting < 2:  # noqa: ASYNC110 - another thread counts
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(engine.database, "transaction", lying)
+        go_on.set()
+        return await asyncio.gather(*both)
+
+    entries = run(at_once())
+    assert not errors
+    assert sorted(row["id"] for row in desk.decided()) == sorted(str(entry.id) for entry in entries)
 
 
 def test_pages_and_control_wordings_are_kept_once(desk: Desk) -> None:
