@@ -18,7 +18,7 @@ from consentgate.cli import options
 from consentgate.cli.files import whole_file, write_whole
 from consentgate.cli.output import count, progress, show_json, tell
 from consentgate.cli.project import find_project, with_terms
-from consentgate.errors import ConfigurationError, InputError
+from consentgate.errors import ConfigurationError, InputError, NotFoundError
 
 if TYPE_CHECKING:
     from consentgate.service.export import Selection
@@ -115,6 +115,11 @@ def _instant(name: str, text: str | None) -> Instant | None:
 
 async def _export(terms: Terms, form: Form, where: Selection, output: Path | None) -> tuple[int, int]:
     """Stream the export to where it belongs; how many lines and bytes it has."""
+    # A slip of the pen would give an export without entries, which looks like a record without decisions.
+    for slug in where.policies:
+        if slug not in terms.calendar.by_slug:
+            known = ", ".join(terms.calendar.by_slug) or "none"
+            raise NotFoundError(f"there is no policy {slug}", hint=f"published: {known}", policy=slug)
     stream = terms.export(form.value, where=where)
     target = whole_file(output) if output is not None else nullcontext(sys.stdout.buffer)
     with target as file, progress("Exporting", "lines") as show:
@@ -133,7 +138,10 @@ async def _copy(stream: AsyncIterator[bytes], file: BinaryIO, show: Callable[[in
 
 
 def receipt(
-    decision: Annotated[str, typer.Argument(metavar="ID", help="Id of the decision.", show_default=False)],
+    decision: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Id of the decision, as `status --subject` shows it.", show_default=False),
+    ],
     output: Output = None,
     config: options.Config = None,
     database: options.Database = None,
@@ -158,7 +166,9 @@ def receipt(
 
 
 def bundle(
-    decision: Annotated[str | None, typer.Argument(metavar="[ID]", help="Of one decision, as status shows it.")] = None,
+    decision: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of one decision, as `status --subject` shows it.")
+    ] = None,
     subject: Annotated[
         str | None, typer.Option("--subject", metavar="KIND:ID", help="Of everything about one subject.")
     ] = None,
@@ -169,10 +179,10 @@ def bundle(
     database: options.Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write the evidence of one decision or one subject: receipts, texts, redlines, pages, and a verifier.
+    """Write all evidence of a decision or a subject.
 
-    The zip file proves itself: whoever gets it runs the verify.py inside, which needs nothing but Python. It holds
-    personal fields, and is readable by you alone.
+    Receipts, texts, redlines, pages, and a verifier, in a zip file that proves itself: whoever gets it runs the
+    verify.py inside, which needs nothing but Python. It holds personal fields, and is readable by you alone.
     """
     from consentgate.evidence.bundle import verify
     from consentgate.terms.subject import parse_subject

@@ -84,7 +84,10 @@ def _show(file: SecretFile) -> None:
 
 @keys.command("show")
 def show(config: options.Config = None, database: options.Database = None, as_json: options.Json = False) -> None:
-    """Print the public key of the ledger: publish it where whoever holds a receipt will look for it."""
+    """Print the public key of the ledger.
+
+    Publish it where whoever holds a receipt will look for it.
+    """
 
     async def work(terms: Terms) -> LedgerState:
         return await terms.ledger_state()

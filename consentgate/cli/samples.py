@@ -27,7 +27,7 @@ impact: material       # must be accepted again; "editorial" need not be
 
 # Terms of Use
 
-*{label}. This is a sample: replace it with your own words before you publish.*
+*Version {label}. This is a sample: replace it with your own words before you publish.*
 
 ## 1. What this is
 

@@ -32,7 +32,8 @@ def status(
         typer.Option("--subject", metavar="KIND:ID", help="How each policy stands for this one, such as user:42."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="A tag the subject has, for policies that ask for one.")
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="A tag the subject has, for policies that ask for one."),
     ] = None,
     secret_file: Annotated[
         Path | None, typer.Option("--secret-file", metavar="FILE", help="Key file to look at.")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consentgate.cli.project import Project, with_terms
-from consentgate.errors import DraftError, InputError, NotFoundError, TextError
+from consentgate.errors import ConfigurationError, DraftError, InputError, NotFoundError, TextError
 from consentgate.terms.canonical import MAX_TEXT_BYTES, canonical_text
 
 if TYPE_CHECKING:
+    from consentgate.service.settings import Settings
     from consentgate.service.terms import Terms
 
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -56,8 +57,22 @@ def find_texts(names: tuple[str, str], policy: str | None, language: str | None,
         ]
 
     found = [file for file in files if file is not None]
-    one, other = found if len(found) == 2 else with_terms(project.existing(), work)
+    one, other = found if len(found) == 2 else with_terms(_where(project, names, files, policy), work)
     return one, other
+
+
+def _where(project: Project, names: tuple[str, str], files: list[Text | None], policy: str | None) -> Settings:
+    """The ledger to look in for what is no file; where there is none, the name of the file is what was mistyped."""
+    try:
+        return project.existing()
+    except ConfigurationError as error:
+        if policy is not None:
+            raise
+        name = names[files.index(None)]
+        raise ConfigurationError(
+            f"{name} is no file, and there is no database to look for a published text of that name",
+            hint=f"check the file's name; or {error.hint}",
+        ) from error
 
 
 async def _published(terms: Terms, name: str, policy: str | None, language: str | None) -> Text:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import shlex
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -163,8 +165,15 @@ async def show(request: Request, status: int = 200, *, done: str = "", error: st
         hindered={what: what_hinders(terms, what) for what in ("material", "editorial")},
         token=state.token if is_local(request) else None,
         base=str(request.base_url).rstrip("/"),
+        python=this_python(),
         label=free_label(terms),
     )
+
+
+def this_python() -> str:
+    """The Python that knows consentgate, as one types it where the demonstration was started."""
+    here, python = Path.cwd(), Path(sys.executable)
+    return shlex.quote(str(python.relative_to(here) if python.is_relative_to(here) else python))
 
 
 def is_local(request: Request) -> bool:

@@ -90,6 +90,17 @@ def test_no_readable_change_is_said(command: Command) -> None:
     assert command("diff", "old.md", "new.md").out == "No readable change\n"
 
 
+def test_a_file_that_is_mistyped_is_named(command: Command) -> None:
+    """Where there is no ledger either, the name of the file is what is wrong."""
+    Path("old.md").write_text(FIRST)
+
+    done = command("diff", "old.md", "nwe.md")
+
+    assert (done.code, done.out) == (2, "")
+    assert "nwe.md is no file" in done.err
+    assert command("diff", "1.0", "2.0", "--policy", "terms").err.startswith("error: which database?")
+
+
 def test_colours_are_forced_and_refused_by_the_environment(
     decided: Project, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

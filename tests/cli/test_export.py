@@ -35,9 +35,18 @@ def test_an_export_can_be_narrowed(decided: Project, command: Command) -> None:
     """By policy, by decision and by time, in any combination."""
     assert {one["decision"] for one in entries(command("export", "--decision", "decline").out)} == {"decline"}
     assert len(entries(command("export", "--decision", "decline", "--decision", "accept").out)) == 4
-    assert entries(command("export", "--policy", "privacy").out) == []
     assert entries(command("export", "--until", "2026-01-01").out) == []
     assert len(entries(command("export", "--since", "2026-01-01", "--policy", "terms").out)) == 6
+
+
+def test_a_policy_that_does_not_exist_is_no_empty_export(decided: Project, command: Command) -> None:
+    """An export without entries would look like a record without decisions; nothing is written."""
+    done = command("export", "--policy", "term", "-o", "all.ndjson")
+
+    assert (done.code, done.out) == (1, "")
+    assert "there is no policy term" in done.err
+    assert "published: terms" in done.err
+    assert not Path("all.ndjson").exists()
 
 
 def test_without_openings_nobody_is_named(decided: Project, command: Command) -> None:
