@@ -12,6 +12,9 @@ import argparse
 import os
 import secrets
 import shutil
+import socket
+import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -75,16 +78,28 @@ def main() -> None:
 
     words = argparse.ArgumentParser(prog="python -m examples.news_site", description="A newspaper behind consentgate.")
     words.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-    words.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    words.add_argument("--port", type=int, default=os.environ.get("PORT") or "8000")
     words.add_argument("--data", type=Path, default=Path("demo-data"), help="where database and secret are kept")
     words.add_argument("--fresh", action="store_true", help="begin anew: delete what is kept there")
     wanted = words.parse_args()
+    place = listen(wanted.host, wanted.port)
     if wanted.fresh:
         shutil.rmtree(wanted.data, ignore_errors=True)
     app = create_app(wanted.data)
-    app.announce_at(wanted.host, wanted.port)
+    app.announce_at(wanted.host, place.getsockname()[1])
     # One worker: the controls of the demonstration act on this process. The gate itself minds any number.
-    uvicorn.run(app, host=wanted.host, port=wanted.port, log_level="warning")
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[place])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is printed, or say in a sentence that somebody else has it."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as problem:
+        number = getattr(problem, "errno", None)
+        reason = os.strerror(number) if number and number > 0 else "there is no such place"
+        sys.exit(f"Cannot listen on {host}, port {port}: {reason}. Try another one: make demo PORT=8001")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,19 @@ def test_only_the_own_machine_is_shown_the_token(tmp_path: Path, opening_day: No
         rebound = near.get("/demo", headers={"host": "evil.example"}).text
     with TestClient(app, base_url="http://127.0.0.1:8000", client=("203.0.113.9", 5)) as far:
         assert app.site.state.token not in far.get("/demo").text + rebound
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, with what to do, and the record of the demonstration that has the port stays."""
+    (tmp_path / "record").touch()
+    with main.listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        monkeypatch.setattr(sys, "argv", ["demo", "--port", port, "--data", str(tmp_path), "--fresh"])
+        with pytest.raises(SystemExit, match=f"port {port}: Address already in use. Try another one"):
+            main.main()
+    assert (tmp_path / "record").exists()
 
 
 def test_the_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
