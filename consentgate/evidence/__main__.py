@@ -111,13 +111,14 @@ def check(
     """
     start = stream.readline(ledger_file.MAX_LINE_BYTES)
     rest = _Resumed(start, stream)
+    is_receipt = start == receipt.HEADER.encode() + b"\n"
+    if documents and not is_receipt:
+        raise VerificationError("documents can be compared with a receipt only, and this is none")
     if start.startswith(b"PK"):
         return report_bundle(bundle.verify(rest.read(bundle.MAX_BYTES + 1), verifiers=verifiers))
-    if start.startswith(b'{"filter":') and documents:
-        raise VerificationError("documents can be compared with a receipt only, and this is a ledger export")
     if start.startswith(b'{"filter":'):
         return report_ledger(ledger_file.verify_ledger(rest, verifiers, roots_only=roots_only))
-    if start == receipt.HEADER.encode() + b"\n":
+    if is_receipt:
         verified = receipt.verify(rest.read(receipt.MAX_RECEIPT_BYTES + 1), verifiers=verifiers)
         compared = {name: match_document(verified.entry, data) for name, data in (documents or {}).items()}
         return report_receipt(verified, compared)

@@ -122,6 +122,15 @@ def test_a_document_can_be_compared(folder, key, capsys):
     assert main([str(folder / "ledger.ndjson"), "--compare", str(folder / "rules.md")]) == 1
 
 
+@pytest.mark.parametrize("kind", ["ledger.ndjson", "checkpoint", "bundle.zip"])
+def test_a_document_that_was_given_is_never_overlooked(folder, key, capsys, kind):
+    """Where there is nothing to compare it with, the check does not end well as if it had been compared."""
+    (folder / "bundle.zip").write_bytes(b"PK\x03\x04")
+
+    assert main([str(folder / kind), "--key", key, "--compare", str(folder / "rules.md")]) == 1
+    assert "compared with a receipt only" in capsys.readouterr().out
+
+
 def test_only_roots_can_be_asked_for(folder, key, capsys):
     """The report says what was left out."""
     assert main([str(folder / "ledger.ndjson"), "--key", key, "--roots-only"]) == 0
