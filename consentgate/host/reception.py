@@ -208,13 +208,17 @@ class Reception:
 
     def judge(self, scope: Scope) -> Verdict:
         """How all policies stand for who asks, by what the request itself tells. No I/O."""
-        guest = self.guest(scope)
+        guest, moment = self.guest(scope), self.moment()
         subject = guest.subject
+        # What the gate calls accepted has what must be renewed in it, so that changes are told from there.
+        stale = {item.policy for item in guest.passage.verdict.items if item.state is State.EXPIRED}
+        lapsed = _NOTHING.union(*(one.satisfied_by for one in moment.standings if one.policy.slug in stale))
         return decide(
-            self.moment(),
-            guest.serials,
+            moment,
+            guest.serials - lapsed,
             kind=subject.kind if subject else SubjectKind.VISITOR,
             tags=subject.tags if subject else frozenset(),
+            expired=guest.serials & lapsed,
         )
 
 

@@ -13,8 +13,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from consentgate import consentgate_banner
-from consentgate.testing import FrozenClock
+from consentgate import ConsentGate, consentgate_banner
+from consentgate.terms.draft import draft_from_fields
+from consentgate.terms.policy import Policy
+from consentgate.testing import FrozenClock, accepted_cookie, memory_terms, run
 from tests.frameworks.browser import fields_of
 from tests.host.conftest import DPA, ON_DEMAND, RULES, Site, accept, day, write
 
@@ -125,3 +127,18 @@ def test_without_a_gate_there_is_none() -> None:
     with TestClient(site()) as client:
         assert client.get("/").json() is None
     assert consentgate_banner({"type": "http", "headers": []}) is None
+
+
+def test_what_must_be_renewed_is_told_where_visitors_are_only_reminded() -> None:
+    """The gate lets them through, so nothing else would say it."""
+    clock = FrozenClock()
+    terms = memory_terms(clock=clock, anonymous="remind")
+    policy = Policy("rules", (("en", "Rules"),), renew_after=10)
+    fields = {"policy": "rules", "version": "1", "language": "en", "impact": "material"}
+    with TestClient(ConsentGate(site(), terms=terms)) as client:
+        run(terms.publish([draft_from_fields(fields, "# Rules\n\nBe kind.\n", file="1.en.md")], policies=[policy]))
+        client.cookies.update(accepted_cookie(terms, "visitor:" + "ab" * 16))
+        assert client.get("/").json() is None
+        clock.advance(days=11)
+
+        assert client.get("/").json()["state"] == "expired"
