@@ -1,8 +1,9 @@
 """The administrators' JSON API under ``<prefix>/api/v1``: publish, look, export.
 
 Room: web. The only module that imports FastAPI, and it is imported at the first request to the API, so that a site
-which publishes from the command line never loads it. Nothing is open: every route demands a bearer token with the
-right role. Every error is the same problem document (RFC 9457) that the command line and the pages show.
+which publishes from the command line never loads it. Every route demands a bearer token with the right role; only the
+description of the API itself (``openapi.json``, the same for every site) is open. Every error is the same problem
+document (RFC 9457) that the command line and the pages show.
 """
 
 from __future__ import annotations
