@@ -95,6 +95,7 @@ class Pending:
         if opening is not None:
             self.openings.append(opening)
         self.known[entry.ref] = index
+        self.at += 1  # no two entries have one instant: what a subject decided last is never a matter of chance
         return index
 
 
@@ -174,7 +175,7 @@ class Ledger:
             shelf.insert_checkpoint(connection, frontier.size, note.decode())
         step("before-head")
         expected = self._frontier.size or None
-        shelf.set_head(connection, HeadRow(frontier.size, pending.at, note.decode()), expected=expected)
+        shelf.set_head(connection, HeadRow(frontier.size, pending.at - 1, note.decode()), expected=expected)
         pending.frontier, pending.note = frontier, note
 
     def committed(self, pending: Pending) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -133,3 +134,15 @@ def test_a_batch_of_many_costs_few_statements(desk: Desk) -> None:
     statements = desk.statements(lambda: run(desk.terms.record(ALICE, "terms")))
 
     assert sum("consentgate_head" in one for one in statements if one.startswith("UPDATE")) == 1
+
+
+def test_no_two_entries_have_one_instant(desk: Desk) -> None:
+    """Bug: an acceptance and a withdrawal in one batch had one instant, and chance said which came last."""
+    desk.publish(draft("1"))
+
+    async def many() -> None:
+        await asyncio.gather(*(desk.terms.record(ALICE, "terms") for _ in range(20)))
+
+    run(many())
+    instants = [row["at"] for row in desk.decided()]
+    assert instants == sorted(set(instants))
