@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consentgate.gate.hooks import ASGIApp, KeptForm, Receive, Scope, Send
+from consentgate.gate.hooks import ASGIApp, KeptForm, Receive, Scope, Send, passage_of
 from consentgate.gate.paths import local_path
 from consentgate.gate.verdict import Verdict
 from consentgate.service.terms import Terms
@@ -31,6 +31,8 @@ class Rooms:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if (proof := passage_of(scope).proof) is not None:
+            await self._terms.heard(proof.tree_size)
         app = self._pages
         if scope["type"] == "http" and under(local_path(scope), f"{self._prefix}/api"):
             app = self._load_api()
