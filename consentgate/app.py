@@ -69,6 +69,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     secure_cookies: bool | None = None,
     link_header: bool = False,
     update_header: bool = False,
+    tiles: bool = False,
     test: bool = False,
     terms: Terms | None = None,
 ) -> GatedApp:
@@ -103,6 +104,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         secure_cookies: force the https form of the cookie where a proxy hides the scheme; ``None`` goes by the scheme.
         link_header: add ``Link: …; rel="terms-of-service"`` to every response.
         update_header: add ``Terms-Update`` to every response while a version is announced.
+        tiles: serve the ledger's checkpoint, tiles and entries to everybody, below ``<prefix>/log``.
         test: mark every record as a test, for good.
         terms: a handle of your own instead of one made from the settings (for tests).
 
@@ -132,6 +134,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         record_user_agent=record_user_agent,
         trusted_proxies=tuple(trusted_proxies),
         secure_cookies=secure_cookies,
+        tiles=tiles,
         test=test,
     )  # fmt: skip
     house = House(settings, terms, subject, base_url)

@@ -29,6 +29,7 @@ from consentgate.service.overview import LedgerState, Tally, TokenInfo, ledger_s
 from consentgate.service.plan import Plan, Planner
 from consentgate.service.receipts import make_receipt
 from consentgate.service.status import PolicyStatus, status_of
+from consentgate.service.tiles import read_tile
 from consentgate.service.upkeep import Upkeep
 from consentgate.service.verify import Report, verify_ledger
 from consentgate.store import entries as shelf
@@ -182,6 +183,14 @@ class Terms(Upkeep):
         """The newest signed checkpoint; empty while nothing was recorded."""
         head = await self.head()
         return head.note.decode() if head else ""
+
+    async def tile(self, path: str) -> tuple[bytes, bool]:
+        """A tile or an entry bundle of the ledger by its path (https://c2sp.org/tlog-tiles), and whether it is full.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self._read(partial(read_tile, self.engine.ledger, path))
 
     def export(
         self, form: Literal["ndjson", "csv"] = "ndjson", *, where: exporting.Selection | None = None

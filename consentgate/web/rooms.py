@@ -1,4 +1,4 @@
-"""Which room of ours a request under the prefix goes to: the pages, or the administrators' API.
+"""Which room of ours a request under the prefix goes to: the pages, the administrators' API, or the open ledger.
 
 Room: web. The API (and FastAPI with it) is loaded at the first request to it.
 """
@@ -12,6 +12,7 @@ from consentgate.gate.paths import local_path
 from consentgate.gate.verdict import Verdict
 from consentgate.service.terms import Terms
 from consentgate.terms.policy import under
+from consentgate.web.tiles import LedgerPages
 
 
 class Rooms:
@@ -28,14 +29,19 @@ class Rooms:
         self._prefix = terms.settings.prefix
         self._pages: Any = build_pages(terms)
         self._api: ASGIApp | None = None
+        self._ledger = LedgerPages(terms)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if (proof := passage_of(scope).proof) is not None:
             await self._terms.heard(proof.tree_size)
         app = self._pages
-        if scope["type"] == "http" and under(local_path(scope), f"{self._prefix}/api"):
-            app = self._load_api()
+        if scope["type"] == "http":
+            path = local_path(scope)
+            if under(path, f"{self._prefix}/api"):
+                app = self._load_api()
+            elif self._ledger.serves(path):
+                app = self._ledger
         await app(scope, receive, send)
 
     def _load_api(self) -> Any:
