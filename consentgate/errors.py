@@ -54,6 +54,8 @@ class ConsentGateError(Exception):
         self.message = message
         self.hint = hint
         self.data: dict[str, Any] = data
+        if hint:
+            self.add_note(f"hint: {hint}")  # so that a traceback at start-up says it too; `str()` stays one line
 
     def problem(self) -> dict[str, Any]:
         """This error as an RFC 9457 problem document."""

@@ -20,7 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from consentgate.errors import ConsentGateError, DraftError, InputError, OverloadedError, UnauthenticatedError
+from consentgate.errors import (
+    ConsentGateError,
+    DraftError,
+    InputError,
+    NotFoundError,
+    OverloadedError,
+    UnauthenticatedError,
+)
 from consentgate.service.export import Selection
 from consentgate.service.publish import Publication
 from consentgate.service.terms import Terms
@@ -250,6 +257,10 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
     ) -> StreamingResponse:
         """The record as a stream, ending with the closing checkpoint; `python -m consentgate.evidence` verifies it."""
         who.require("auditor")
+        if unknown := set(policy or ()) - (await terms.fresh()).by_slug.keys():
+            raise NotFoundError(
+                f"there is no policy {', '.join(sorted(unknown))[:200]}", policy=sorted(unknown)[0][:200]
+            )
         where = Selection(
             policies=tuple(policy or ()),
             acts=tuple(act.value for act in decision or ()),
@@ -311,6 +322,10 @@ async def _read_drafts(request: Request) -> tuple[list[Draft], list[Policy], Pub
         given = PublishIn.model_validate(json.loads(raw))
     except (ValueError, RecursionError) as error:
         raise InputError("the body is not what this endpoint takes", errors=_fields(error)) from error
+    if not given.drafts and not given.policies:
+        raise InputError(
+            "there is nothing to publish", hint="send drafts, or settings of policies", errors="drafts is empty"
+        )
     policies = []
     for number, settings in enumerate(given.policies):
         slug = settings.pop("slug", None)

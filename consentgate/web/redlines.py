@@ -23,6 +23,7 @@ _CHANGE_ID = re.compile(r'( id="| href="#)change-')
 _HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[ >])")
 _FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
 _FIRST_HEADING = re.compile(r"\s*<(h[1-6])[^>]*>(.*?)</h[1-6]>", re.DOTALL)
+_TABLE = re.compile(r"<table(?=[ >])")
 _TEXT_ID = re.compile(rf'(<(?:h[1-6] id="|a href="#)){ID_PREFIX}')
 
 
@@ -109,7 +110,7 @@ def _redline_html(marked: _Marked) -> Markup:
     html = views.to_html(marked.redline, view=marked.view, labels=labels(marked.words))
     html = _CHANGE_ID.sub(rf"\g<1>{slug}-change-", html)
     html = html.replace('href="#s-', f'href="#{slug}-s-')
-    return Markup(_rebased(html, top))  # noqa: S704 - every word of it was escaped by the view
+    return Markup(_scrolling(_rebased(html, top)))  # noqa: S704 - every word of it was escaped by the view
 
 
 def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -> list[ChangeLine]:
@@ -142,7 +143,12 @@ def text_html(text: str, *, slug: str, top: int, title: str = "") -> Markup:
     opening = _FIRST_HEADING.match(html)
     if opening and _plain(opening[2]) == _plain(title):
         html = f'<{opening[1]} class="cg-repeats"{html[opening.end(1) :]}'
-    return Markup(html.replace("<!--", "&lt;!--"))  # noqa: S704 - sanitised by nh3
+    return Markup(_scrolling(html.replace("<!--", "&lt;!--")))  # noqa: S704 - sanitised by nh3
+
+
+def _scrolling(html: str) -> str:
+    """A wide table scrolls by itself on a small screen (also by keyboard), and never takes the page with it."""
+    return _TABLE.sub(r'<div class="cg-scroll" tabindex="0">\g<0>', html).replace("</table>", "</table></div>")
 
 
 def _plain(html: str) -> str:
