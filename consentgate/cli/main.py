@@ -13,6 +13,8 @@ import typer
 
 from consentgate.cli.demo import demo
 from consentgate.cli.diff import diff
+from consentgate.cli.doctor import doctor, epoch
+from consentgate.cli.erase import erase, hold, purge
 from consentgate.cli.export import bundle, export, receipt
 from consentgate.cli.failures import Commands
 from consentgate.cli.init import init
@@ -26,6 +28,7 @@ from consentgate.cli.verify import verify
 from consentgate.cli.versions import versions
 
 _BEGIN, _TEXTS, _RECORD, _KEYS = "Begin", "Texts", "The record", "Keys and tokens"
+_PEOPLE, _CARE = "Personal data", "When something is wrong"
 
 # Plain help: boxes would make it twice as long, and rich would have to be loaded for it.
 app = typer.Typer(
@@ -48,6 +51,11 @@ app.command("verify", rich_help_panel=_RECORD)(verify)
 app.command("export", rich_help_panel=_RECORD)(export)
 app.command("receipt", rich_help_panel=_RECORD)(receipt)
 app.command("bundle", rich_help_panel=_RECORD)(bundle)
+app.command("erase", rich_help_panel=_PEOPLE)(erase)
+app.command("hold", rich_help_panel=_PEOPLE)(hold)
+app.command("purge", rich_help_panel=_PEOPLE)(purge)
+app.command("doctor", rich_help_panel=_CARE)(doctor)
+app.command("epoch", rich_help_panel=_CARE)(epoch)
 app.add_typer(tokens, rich_help_panel=_KEYS)
 app.add_typer(keys, rich_help_panel=_KEYS)
 

@@ -184,8 +184,9 @@ class Upkeep(Asking):
 
     def _erase(self, order: Order, connection: Connection, pending: Pending) -> Erased:
         done = erasing.erase(order, self._randomness, connection, pending)
-        if order.mode == "shred" and done.entries:
-            # A pass says what was accepted, and would go on opening the gate: from now on it is no evidence.
+        if order.mode == "shred":
+            # A pass says what was accepted, and would go on opening the gate: from now on it is no evidence. Also
+            # where nothing was left to erase: it may have been erased by somebody who did not have the secret.
             second = self.clock() // SECOND + 1
             rows.forget_revoked(connection, second - (self.settings.pass_days + 1) * _DAY_SECONDS)
             for subject, _ in order.subjects:
@@ -196,7 +197,7 @@ class Upkeep(Asking):
     async def _finish(self, done: Erased, *, revoked: bool = False) -> Erased:
         """What comes after the commit: memory outside the database, the gates, the bytes on the disk."""
         await asyncio.to_thread(self.engine.erasures.append, done.records)
-        if revoked and done.entries:
+        if revoked:
             self.engine.generation.bump()
             await self.reload()
         erased = any(record.erases for record in done.records)

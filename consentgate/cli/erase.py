@@ -1,0 +1,247 @@
+"""``consentgate erase``, ``hold`` and ``purge``: what is known about people, and how long.
+
+Room: cli.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from consentgate.cli import options
+from consentgate.cli.output import TIMES, clean, count, say, short, show_json, table, tell
+from consentgate.cli.project import Project, find_project, who, with_terms
+from consentgate.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from consentgate.service.erase import Erased, Hold
+    from consentgate.service.settings import Settings
+    from consentgate.service.terms import Terms
+    from consentgate.terms.subject import Subject
+
+Subjects = Annotated[
+    list[str] | None, typer.Argument(metavar="[KIND:ID]", help="Whom, such as user:42.", show_default=False)
+]
+Basis = Annotated[
+    str | None,
+    typer.Option(
+        "--basis", metavar="TEXT", help="Why, in one line without personal data. It stands in the ledger in clear.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask again.")]
+
+
+def erase(
+    subject: Subjects = None,
+    basis: Basis = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", metavar="NAME", help="Only this field, such as ip; may be repeated.")
+    ] = None,
+    pseudonymise: Annotated[
+        bool, typer.Option("--pseudonymise", help="Only what says who it was; what they decided still counts.")
+    ] = False,
+    older_than: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than", metavar="DAYS", help="With --field and no subject: of everybody, when so old.", min=0
+        ),
+    ] = None,
+    reapply: Annotated[
+        bool, typer.Option("--reapply", help="Erase again what a restored backup brought back.")
+    ] = False,
+    yes: Yes = False,
+    by: options.By = None,
+    config: options.Config = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Erase what is known about somebody, on record.
+
+    Their decisions, those of their devices, and the links between: values and salts are overwritten in the database,
+    and cleared from its log. The entries themselves stay, so every proof stays valid; one more entry says what was
+    erased. Backups, exports and receipts that left are yours to follow. Nothing under a legal hold is erased.
+    """
+    project = find_project(config, database)
+    whom = _subjects(subject)
+    if [bool(whom), older_than is not None, reapply].count(True) != 1:
+        raise ConfigurationError(
+            "erase whom?", hint="name subjects, or --field with --older-than, or --reapply after a restore"
+        )
+    if reapply:
+        _done(with_terms(project.existing(), lambda terms: terms.reapply_erasures(by=who(by))), as_json=as_json)
+        return
+    why = _needed(basis)
+    if older_than is not None:
+        if not field or pseudonymise:
+            raise ConfigurationError("--older-than goes with --field", hint="such as --field ip --older-than 30")
+        confirm(f"Erase {', '.join(field)} from everything older than {count(older_than, 'day')}?", yes=yes)
+
+        async def old(terms: Terms) -> Erased:
+            from consentgate.service.erase import Erased as Sum
+
+            days = older_than or 0
+            done = [await terms.erase_field(one, older_than_days=days, basis=why, by=who(by)) for one in field or ()]
+            return sum(done, Sum())
+
+        _done(with_terms(project.existing(), old), as_json=as_json)
+        return
+    settings = _with_secrets(project, whom)
+    confirm(f"Erase {', '.join(field) if field else 'everything'} about {count(len(whom), 'subject')}?", yes=yes)
+
+    async def work(terms: Terms) -> Erased:
+        return await terms.erase(
+            whom, fields=field or None, mode="pseudonymise" if pseudonymise else None, basis=why, by=who(by)
+        )
+
+    _done(with_terms(settings, work), as_json=as_json)
+
+
+def hold(
+    subject: Subjects = None,
+    basis: Basis = None,
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+    by: options.By = None,
+    config: options.Config = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Put somebody under a legal hold, or list who is.
+
+    While the hold lasts, neither `erase` nor `purge` touches what is known about them. Without a subject: the list.
+    """
+    settings, whom = find_project(config, database).existing(), _subjects(subject)
+    if not whom:
+        _list(with_terms(settings, lambda terms: terms.holds()), as_json=as_json)
+        return
+    why = _needed(basis)
+
+    async def work(terms: Terms) -> Erased:
+        if release:
+            return await terms.release_hold(whom, basis=why, by=who(by))
+        return await terms.erase(whom, mode="hold", basis=why, by=who(by))
+
+    done = with_terms(settings, work)
+    if as_json:
+        show_json(_record(done))
+    else:
+        say(f"{count(len(whom), 'subject')}: {'released' if release else 'held'}, on record.")
+
+
+def purge(
+    policy: Annotated[
+        list[str] | None, typer.Option("--policy", metavar="SLUG", help="Only this policy; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    yes: Yes = False,
+    by: options.By = None,
+    config: options.Config = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Erase what may no longer be kept, on record.
+
+    That is what a policy with retain_days holds of decisions that stopped counting so many days ago. What still counts
+    is kept however old it is. For a nightly job: purge --yes
+    """
+    settings = find_project(config, database).existing()
+    due = with_terms(settings, lambda terms: terms.purge(dry_run=True, policies=policy or None))
+    if dry_run or not due.entries:
+        if as_json:
+            show_json({**_record(due), "dry_run": dry_run})
+        else:
+            say(f"{count(due.entries, 'decision')} due." if due.entries else "Nothing is due.")
+        return
+    confirm(f"Erase who made {count(due.entries, 'decision')}?", yes=yes)
+    _done(with_terms(settings, lambda terms: terms.purge(policies=policy or None, by=who(by))), as_json=as_json)
+
+
+def _subjects(given: list[str] | None) -> list[Subject]:
+    from consentgate.terms.subject import parse_subject
+
+    return [parse_subject(one) for one in given or ()]
+
+
+def _needed(basis: str | None) -> str:
+    if basis is None:
+        raise ConfigurationError(
+            "why? --basis is missing", hint='such as --basis "asked for by the subject, ticket 4711"'
+        )
+    return basis
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, where somebody can answer; a script must say --yes.
+
+    Raises:
+        ConfigurationError: nobody can.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigurationError("this cannot be undone, and nobody can be asked", hint="say --yes")
+    if not typer.confirm(f"{question} This cannot be undone.", err=True):
+        raise typer.Exit(1)
+
+
+def _with_secrets(project: Project, whom: list[Subject]) -> Settings:
+    """The settings with the sealing keys, where they are to be found: to tell the gate that these passes are void."""
+    from consentgate.service.settings import resolve_secrets
+    from consentgate.terms.subject import SubjectKind
+
+    settings, file = project.existing(), project.secret_file(None)
+    try:
+        return replace(settings, secrets=resolve_secrets(file if file.is_file() else None))
+    except ConfigurationError:
+        if any(subject.kind is not SubjectKind.VISITOR for subject in whom) and "CONSENTGATE_SECRET" not in os.environ:
+            tell("note: the sealing secret is not at hand, so passes of users that are in browsers go on working.")
+            tell("      Name it with secret_file in consentgate.toml, or CONSENTGATE_SECRET, and erase again.")
+        return settings
+
+
+def _done(done: Erased, *, as_json: bool) -> None:
+    if as_json:
+        show_json(_record(done))
+        return
+    if not done.entries:
+        say("There was nothing to erase.")
+        return
+    records = count(len(done.records), "entry", "entries")
+    say(f"{count(done.entries, 'entry', 'entries')}: personal fields erased, on record in {records}.")
+    if done.gone:
+        say("Nothing of it is left in the database and its log. Backups and exports that left are yours to follow.")
+    else:
+        tell("note: a long reader keeps an older state alive; the log is cleared at the next erasure or start.")
+
+
+def _record(done: Erased) -> dict[str, Any]:
+    records = [
+        {"id": str(one.id), "mode": one.mode, "entries": len(one.refs), "basis": one.basis} for one in done.records
+    ]
+    return {"entries": done.entries, "records": records, "gone": done.gone}
+
+
+def _list(holds: tuple[Hold, ...], *, as_json: bool) -> None:
+    if as_json:
+        from consentgate.service.records import instant_or_none
+
+        show_json(
+            [
+                {
+                    "subject": one.subject.key if one.subject else None,
+                    "since": instant_or_none(one.at),
+                    "basis": one.basis,
+                }
+                for one in holds
+            ]
+        )
+    elif holds:
+        rows = [[one.subject.key if one.subject else "(erased)", short(one.at), clean(one.basis)] for one in holds]
+        table(("SUBJECT", "SINCE", "BASIS"), rows)
+        say(TIMES)
+    else:
+        say("Nobody is under a legal hold.")
