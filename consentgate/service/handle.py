@@ -97,10 +97,10 @@ class Handle:
 
     async def stop(self) -> None:
         """Write what was accepted, then close everything. Twice is once."""
-        engine, self._engine = self._engine, None
         watch, self._watch = self._watch, None
-        if watch is not None:
+        if watch is not None:  # first: its thread may just be telling what it saw, and needs the engine for that
             await asyncio.to_thread(watch.stop)
+        engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.close)
 

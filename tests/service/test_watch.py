@@ -70,3 +70,14 @@ def test_the_thread_ends_when_it_is_told(open_desk: object) -> None:
     run(desk.terms.stop())
 
     assert not watch._thread.is_alive()
+
+
+def test_it_ends_before_what_it_needs(open_desk: object) -> None:
+    """While its thread may still be telling what it saw, the engine is there."""
+    terms = open_desk().terms  # type: ignore[operator]
+    watch, started = terms._watch, []
+    stop = watch.stop
+    watch.stop = lambda: (started.append(terms.started), stop())
+    run(terms.stop())
+
+    assert started == [True]
