@@ -80,16 +80,26 @@ def read_plain(piece: str) -> list[Block]:
     return [Block("p", 0, "", lead=False, marker="", cells=((Run(text),),))] if text else []
 
 
-def read_piece(piece: str, references: References | None = None) -> list[Block]:
-    """Read one piece cut by `chunks.cut`: what `read_blocks` reads, sooner where the piece is simple."""
+def read_piece(piece: str, references: References | None = None, known: dict[str, Cell] | None = None) -> list[Block]:
+    """Read one piece cut by `chunks.cut`: what `read_blocks` reads, sooner where the piece is simple.
+
+    Args:
+        piece: Markdown.
+        references: link definitions of the whole text.
+        known: what was read inside blocks before, by source, under the same definitions; it grows.
+    """
     lines = quick_lines(piece)
     if lines is None:
         return read_blocks(piece, references)
     environment: dict[str, Any] = {"references": dict(references)} if references else {}
+    known = {} if known is None else known
     blocks = []
     waiting = ("", "")
     for kind, sources, level, path, lead, marker in lines:
-        cells = tuple([read_inline(source, environment) for source in sources])
+        for source in sources:
+            if source not in known:
+                known[source] = read_inline(source, environment)
+        cells = tuple([known[source] for source in sources])
         if not any(cells):
             waiting = (path, marker) if lead else waiting
             continue

@@ -16,18 +16,23 @@ from collections.abc import Iterable
 from consentgate.terms.blocks import References, block_tokens
 
 _CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
+_HEADING = re.compile(r"#{1,6}[ \t][^\n]*\n(?=[^\n])")
 _MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
 _PROBE = "cut here"
 
 
 def cut(text: str) -> list[str]:
     """Cut a text into pieces that mean alone what they mean together; joined, they are the text again."""
-    pieces = []
+    pieces: list[str] = []
     start = 0
-    for found in _CUT.finditer(text):
-        pieces.append(text[start : found.end()])
-        start = found.end()
-    pieces.append(text[start:])
+    for found in [*_CUT.finditer(text), None]:
+        stop = found.end() if found else len(text)
+        # A heading that begins a piece is a piece of its own: it cannot go on in the next line.
+        while heading := _HEADING.match(text, start, stop):
+            pieces.append(heading[0])
+            start = heading.end()
+        pieces.append(text[start:stop])
+        start = stop
     return _closed(pieces) if _suspect(text) else pieces
 
 

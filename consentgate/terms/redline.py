@@ -26,6 +26,7 @@ from consentgate.terms.blocks import (
 )
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
+from consentgate.terms.inline import Cell as Runs
 from consentgate.terms.redline_changes import Change, Section, Summary
 from consentgate.terms.redline_form import ALGORITHM, BLOCKS, PLAIN, WORDS, Redline, from_bytes, rebuild, to_bytes
 from consentgate.terms.redline_items import (
@@ -89,7 +90,10 @@ class _Plan(NamedTuple):
 def _plan(old: str, new: str, work: Work) -> _Plan:
     olds, news = cut(old), cut(new)
     pairs, _ = anchors(olds, news, work)
-    signs = count_signs(old) + count_signs(new)
+    # A text has no more signs than characters, and most are too short to be counted at all.
+    signs = len(old) + len(new)
+    if signs > MAX_SIGNS:
+        signs = count_signs(old) + count_signs(new)
     if signs <= MAX_SIGNS or signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) <= MAX_SIGNS:
         definitions = references(olds), references(news)
         if definitions[0] == definitions[1]:
@@ -116,6 +120,14 @@ def visible(text: str, *, plain: bool = False) -> str:
     return "".join(lines)
 
 
+class _Known(NamedTuple):
+    """What was read already: pieces, what stands in blocks, and blocks made ready for comparison."""
+
+    pieces: dict[str, list[Unit]]
+    words: dict[str, Runs]
+    units: dict[Block, Unit]
+
+
 class _Draft:
     """A redline in the making: stretches that differ and stretches that are kept, in order."""
 
@@ -124,8 +136,8 @@ class _Draft:
         self.plain = plan.plain
         self.definitions = plan.definitions
         # What stands on both sides, at another place, is read once, if links are defined alike.
-        known: dict[str, list[Unit]] = {}
-        self.known = (known, known if plan.definitions[0] == plan.definitions[1] else {})
+        mine = _Known({}, {}, {})
+        self.known = (mine, mine if plan.definitions[0] == plan.definitions[1] else _Known({}, {}, {}))
         self.olds: list[Unit] = []
         self.news: list[Unit] = []
         self.matches: list[Match] = []
@@ -144,13 +156,15 @@ class _Draft:
 
     def _read(self, pieces: list[str], side: int) -> list[Unit]:
         known = self.known[side]
-        units: list[Unit] = []
+        found: list[Unit] = []
         for piece in pieces:
-            if piece not in known:
-                blocks = read_plain(piece) if self.plain else read_piece(piece, self.definitions[side])
-                known[piece] = [Unit(block) for block in blocks]
-            units += known[piece]
-        return units
+            if piece not in known.pieces:
+                blocks = read_plain(piece) if self.plain else read_piece(piece, self.definitions[side], known.words)
+                known.pieces[piece] = [
+                    known.units.get(block) or known.units.setdefault(block, Unit(block)) for block in blocks
+                ]
+            found += known.pieces[piece]
+        return found
 
     def differ(self, old: list[str], new: list[str]) -> None:
         """A stretch that is not: read it, and pair its blocks."""
