@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from consentgate.errors import ConfigurationError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.asgi import build_gate
 from consentgate.gate.hooks import Accepted, ASGIApp, KeptForm, Receive, Scope, Send
@@ -114,6 +115,17 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     Raises:
         ConfigurationError: something cannot be used; the hint says what to write.
     """
+    if terms is not None:
+        own = {
+            "policies": policies, "secret": secret, "exempt": exempt, "open_paths": open_paths, "origin": origin,
+            "ledger_key": ledger_key, "templates": templates, "declined_url": declined_url, "site_name": site_name,
+            "trusted_proxies": trusted_proxies,
+        }  # fmt: skip
+        if ignored := [name for name, value in own.items() if value]:
+            raise ConfigurationError(
+                f"terms= brings its own settings, so {', '.join(ignored)} would be ignored",
+                hint="give them to the settings that terms is made with",
+            )
     settings = terms.settings if terms is not None else Settings(
         database=database_url(str(database)),
         secrets=resolve_secrets(secret),

@@ -55,10 +55,8 @@ class Settings:
         record_user_agent: whether the User-Agent is kept (as an erasable opening).
         trusted_proxies: addresses or networks whose X-Forwarded-* headers are believed.
         offer_hours: lifetime of an offer; at least 20 (WCAG 2.2.1).
-        pass_days: lifetime of a pass.
         snooze_hours: how long "not now" is remembered in grace.
         secure_cookies: force ``__Host-`` cookies even where the scheme cannot be seen; ``None``: by the scheme.
-        cookie_domain: share the pass with subdomains (gives up the ``__Host-`` prefix).
         tiles: whether the ledger's checkpoint, tiles and entries are served to everybody (C2SP tlog-tiles).
         test: marks every entry as a test, for good.
     """
@@ -82,10 +80,8 @@ class Settings:
     record_user_agent: bool = False
     trusted_proxies: tuple[str, ...] = ()
     offer_hours: int = 24
-    pass_days: int = 400
     snooze_hours: int = 24
     secure_cookies: bool | None = None
-    cookie_domain: str | None = None
     tiles: bool = False
     test: bool = False
 
@@ -115,9 +111,6 @@ class Settings:
             f"offer_hours={self.offer_hours}",
             "write 20 to 720: nobody may be timed out before 20 hours (WCAG 2.2.1)",
         )
-        _check(
-            1 <= self.pass_days <= 400, f"pass_days={self.pass_days}", "write 1 to 400; browsers keep no cookie longer"
-        )
         _check(1 <= self.snooze_hours <= 24 * 30, f"snooze_hours={self.snooze_hours}", "write 1 to 720")
         for name in ("exempt", "open_paths"):
             for path in getattr(self, name):
@@ -126,12 +119,6 @@ class Settings:
                     f"{name} has {path!r}",
                     "write paths such as /health; / would open everything",
                 )
-        if self.cookie_domain is not None:
-            _check(
-                re.fullmatch(r"\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", self.cookie_domain),
-                f"cookie_domain={self.cookie_domain!r}",
-                "write a domain such as example.com",
-            )
 
     @property
     def gate_record(self) -> bytes:

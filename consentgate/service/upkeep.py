@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from consentgate.errors import InputError, StoreError
 from consentgate.evidence.entry import EraseEntry
+from consentgate.gate.cookies import MAX_AGE
 from consentgate.service import erase as erasing
 from consentgate.service import reapply as again
 from consentgate.service import retain as retaining
@@ -188,7 +189,7 @@ class Upkeep(Asking):
             # A pass says what was accepted, and would go on opening the gate: from now on it is no evidence. Also
             # where nothing was left to erase: it may have been erased by somebody who did not have the secret.
             second = self.clock() // SECOND + 1
-            rows.forget_revoked(connection, second - (self.settings.pass_days + 1) * _DAY_SECONDS)
+            rows.forget_revoked(connection, second - MAX_AGE - _DAY_SECONDS)
             for subject, _ in order.subjects:
                 rows.revoke(connection, self.engine.bindings(subject), second)
             meta.bump_generation(connection)

@@ -35,10 +35,9 @@ record_ip = "truncated"
 record_user_agent = true
 trusted_proxies = ["10.0.0.0/8"]
 offer_hours = 48
-pass_days = 30
 snooze_hours = 12
 secure_cookies = true
-cookie_domain = "example.com"
+tiles = true
 test = true
 """
 
@@ -127,8 +126,8 @@ BAD: dict[str, tuple[str | bytes, int, str]] = {
     "secrets": ('secrets = ["abc"]\n', 1, "'secrets' does not belong here"),
     "private key": ('ledger_key = "PRIVATE+KEY+example.com+00000000+AAAA"\n', 1, "holds the key itself"),
     "number for a string": ("origin = 3\n", 1, "'origin' must be a string"),
-    "string for a number": ('pass_days = "3"\n', 1, "'pass_days' must be a whole number"),
-    "true for a number": ("pass_days = true\n", 1, "'pass_days' must be a whole number"),
+    "string for a number": ('offer_hours = "3"\n', 1, "'offer_hours' must be a whole number"),
+    "true for a number": ("offer_hours = true\n", 1, "'offer_hours' must be a whole number"),
     "string for a list": ('exempt = "/static"\n', 1, "'exempt' must be a list of strings"),
     "numbers in a list": ("exempt = [1]\n", 1, "'exempt' must be a list of strings"),
     "string for a yes": ('test = "yes"\n', 1, "'test' must be true or false"),

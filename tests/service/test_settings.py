@@ -57,7 +57,7 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
         {"origin": "https://example.com"}, {"origin": "a b"},
         {"anonymous": "maybe"}, {"crawlers": "x"}, {"fail": "x"}, {"record_ip": "some"},
         {"exempt": ("health",)}, {"exempt": ("/",)}, {"open_paths": ("x",)},
-        {"offer_hours": 19}, {"pass_days": 500}, {"snooze_hours": 0}, {"cookie_domain": "x"},
+        {"offer_hours": 19}, {"snooze_hours": 0},
     ],
     ids=repr,
 )  # fmt: skip

@@ -1,0 +1,39 @@
+"""Laws of the one line: what it is given is used, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consentgate import ConfigurationError, ConsentGate
+from consentgate.testing import SECRET, memory_terms
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Any application."""
+
+
+@pytest.mark.parametrize(
+    "option", [{"exempt": ["/x"]}, {"secret": SECRET}, {"policies": "p"}, {"site_name": "News"}], ids=str
+)
+def test_a_setting_beside_a_handle_is_refused_and_not_ignored(option: dict[str, Any]) -> None:
+    """Bug: exempt= was silently ignored where terms= was given."""
+    with pytest.raises(ConfigurationError, match=f"{next(iter(option))} would be ignored"):
+        ConsentGate(app, terms=memory_terms(), **option)
+
+
+def test_without_a_secret_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No default secret; the hint says how to make one."""
+    monkeypatch.delenv("CONSENTGATE_SECRET", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        ConsentGate(app, database="sqlite://")
+
+    assert "consentgate key new" in caught.value.hint
+    assert any("consentgate key new" in note for note in caught.value.__notes__)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Any) -> None:
+    """Before anything is served."""
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        ConsentGate(app, database=f"sqlite:///{tmp_path}/nowhere/terms.db", secret=SECRET)
