@@ -191,6 +191,17 @@ def test_a_page_has_one_title_and_no_heading_twice(page: Path) -> None:
         assert len(anchors(page)) == len(headings(page))
 
 
+def test_every_room_is_introduced() -> None:
+    """The table of rooms that newcomers read has each folder and file of the package, but for the small ones on top."""
+    rooms = {
+        path.stem
+        for path in (ROOT / "consentgate").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+
+    assert rows(ROOT / "CONTRIBUTING.md", "The house") == rooms - {"__init__", "lifespan"}
+
+
 # ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ERRORS = {
