@@ -1,109 +1,96 @@
-"""kill -9 during decisions: what was acknowledged is there after a restart, and the ledger verifies."""
+"""kill -9 during decisions, sixty-two times: what was acknowledged is there afterwards, and the ledger verifies."""
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import signal
 import subprocess
 import sys
-import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from consentgate.service.settings import Settings
-from consentgate.service.terms import Terms
-from consentgate.store.entries import refs_known
-from consentgate.terms.draft import draft_from_fields
-from consentgate.terms.policy import Policy
-from consentgate.testing import SECRET, run
-
-CHILD = """
-    import asyncio, os, signal, sys
-    from consentgate.service.settings import Settings
-    from consentgate.service.terms import Terms
-    from consentgate.terms.subject import Subject
-
-    database, step, times, at_once = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    left = times
-
-    def on_step(name):
-        global left
-        if name == step:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    async def one(terms, number):
-        for turn in range(400):
-            entry = await terms.record(Subject(f"{os.getpid()}-{number}-{turn}"), "terms")
-            os.write(1, entry.ref.hex().encode() + b"\\n")
-
-    async def main():
-        terms = Terms(Settings(database=database, secrets=(b"x" * 40,)))
-        terms.on_step = on_step
-        await terms.start()
-        await asyncio.gather(*(one(terms, number) for number in range(at_once)))
-
-    asyncio.run(main())
-"""
+from consentgate.testing import run
+from tests.faults.conftest import check
 
 STEPS = ("begin", "before-entries", "before-head", "before-commit", "after-commit")
+RANDOM = ""
+"""Not at a step, but whenever it comes."""
+
+Lives = list[tuple[str, int, int]]
+"""Of processes that run at the same time: the step each is killed before, how often that comes first (or, for a random
+kill, after how many milliseconds), and how many decisions wait at once."""
 
 
-def open_terms(database: str) -> Terms:
-    """A handle as the child has it."""
-    return Terms(Settings(database=database, secrets=(SECRET.encode(),), origin=None))
+@pytest.fixture(name="kill")
+def _kill(tmp_path: Path, database: str) -> Iterator[Callable[[Lives], set[bytes]]]:
+    """Start processes on one database and wait until all are killed; every decision acknowledged so far."""
+    root = Path(__file__).resolve().parents[2]
+    nursery = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.nursery"], cwd=root, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    acks = tmp_path / "acknowledged"
 
+    def kill(lives: Lives) -> set[bytes]:
+        plans = [
+            {
+                "database": database, "acks": str(acks), "step": step, "at_once": at_once,
+                "times": times if step else -1, "after": None if step else times / 1_000,
+            }
+            for step, times, at_once in lives
+        ]  # fmt: skip
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        nursery.stdin.write(json.dumps(plans) + "\n")
+        nursery.stdin.flush()
+        endings = json.loads(nursery.stdout.readline())
+        assert [os.WTERMSIG(status) for status in endings] == [signal.SIGKILL] * len(lives)
+        return {bytes.fromhex(line) for line in acks.read_text().splitlines()} if acks.exists() else set()
 
-async def publish_one(database: str) -> None:
-    """Something to accept."""
-    async with open_terms(database) as terms:
-        draft = draft_from_fields({"policy": "terms", "version": "1", "impact": "material"}, "Be kind.\n", file="1")
-        await terms.publish([draft], policies=[Policy("terms", (("en", "Terms"),))])
-
-
-async def check(database: str, acknowledged: set[bytes]) -> tuple[int, list[str]]:
-    """How many acknowledged decisions are missing, and what verification finds."""
-    async with open_terms(database) as terms:
-        known = terms.engine.database.read(lambda connection: refs_known(connection, acknowledged))
-        return len(acknowledged - known.keys()), (await terms.verify()).problems
-
-
-def child(database: str, step: str, times: int, at_once: int) -> subprocess.Popen[bytes]:
-    """A process that decides until it dies."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), database, step, str(times), str(at_once)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    yield kill
+    nursery.stdin.close()
+    nursery.wait(30)
+    nursery.stdout.close()
 
 
 @pytest.mark.parametrize("at_once", [1, 16])
-def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path: Path, at_once: int) -> None:
-    """At each step of the transaction, early and late, again and again on the same file."""
-    database = f"sqlite:///{tmp_path}/terms.db"
-    run(publish_one(database))
+def test_one_process_killed_at_each_step(database: str, kill: Callable[[Lives], set[bytes]], at_once: int) -> None:
+    """Early and late, again and again on the same file: thirty kills."""
     acknowledged: set[bytes] = set()
-    for times in (2, 9):
-        for step in STEPS:
-            process = child(database, step, times, at_once)
-            out, errors = process.communicate(timeout=60)
-            assert process.returncode == -9, errors.decode()
-            acknowledged |= {bytes.fromhex(line.decode()) for line in out.splitlines() if len(line) == 32}
-
-            assert run(check(database, acknowledged)) == (0, [])
-    assert acknowledged
+    for step in STEPS:
+        for times in (1, 3, 9):
+            acknowledged = kill([(step, times, at_once)])
+        assert run(check(database, acknowledged)) == (0, [])
+    assert len(acknowledged) >= 5
 
 
-def test_two_processes_on_one_file_lose_nothing_when_one_is_killed(tmp_path: Path) -> None:
-    """The other goes on."""
-    database = f"sqlite:///{tmp_path}/terms.db"
-    run(publish_one(database))
-    processes = [child(database, "before-commit", 12, 4), child(database, "after-commit", 25, 4)]
-    acknowledged: set[bytes] = set()
-    for process in processes:
-        out, errors = process.communicate(timeout=90)
-        assert process.returncode == -9, errors.decode()
-        acknowledged |= {bytes.fromhex(line.decode()) for line in out.splitlines() if len(line) == 32}
-
+def test_one_process_killed_at_any_moment(database: str, kill: Callable[[Lives], set[bytes]]) -> None:
+    """Eight kills whose moment nobody chose."""
+    dice = random.Random(5)
+    for _ in range(8):
+        acknowledged = kill([(RANDOM, dice.randrange(150, 700), dice.choice([1, 8, 64]))])
     assert acknowledged
     assert run(check(database, acknowledged)) == (0, [])
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_processes_killed_on_one_file(
+    database: str, kill: Callable[[Lives], set[bytes]], processes: int
+) -> None:
+    """While the others write, at each step and at random: twenty-four kills."""
+    dice = random.Random(processes)
+    rounds = 12 // processes
+    for number in range(rounds):
+        lives: Lives = [
+            (STEPS[(number + place) % len(STEPS)], dice.randrange(2, 20), dice.choice([1, 4, 16]))
+            for place in range(processes - 1)
+        ]
+        acknowledged = kill([*lives, (RANDOM, dice.randrange(300, 900), 4)])
+        assert run(check(database, acknowledged)) == (0, [])
+    assert len(acknowledged) >= rounds
