@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from consentgate.terms.blocks import References, block_tokens
+from consentgate.terms.blocks import References, block_tokens, count_signs
 
 _CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
 _HEADING = re.compile(r"#{1,6}[ \t][^\n]*\n(?=[^\n])")
 _MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
 _PROBE = "cut here"
+_PROBED_SIGNS = 5_000
 
 
 def cut(text: str) -> list[str]:
@@ -43,13 +44,19 @@ def _suspect(text: str) -> bool:
 
 def _closed(pieces: list[str]) -> list[str]:
     """Join pieces to those before them that leave a fence or a piece of HTML open."""
-    result = []
+    result: list[str] = []
     at = 0
+    left = _PROBED_SIGNS
     while at < len(pieces):
         taken = 1
         piece = pieces[at]
         # Twice as many each time: however long it stays open, the text is parsed at most twice for this.
-        while _suspect(piece) and at + taken < len(pieces) and _stays_open(piece):
+        while at + taken < len(pieces) and _suspect(piece):
+            left -= count_signs(piece)
+            if left < 0:
+                return [*result, "".join(pieces[at:])]  # not to cut is never wrong
+            if not _stays_open(piece):
+                break
             taken = min(2 * taken, len(pieces) - at)
             piece = "".join(pieces[at : at + taken])
         result.append(piece)

@@ -50,7 +50,7 @@ from consentgate.terms.redline_pieces import compare_cells, compare_joined, whol
 from consentgate.terms.redline_units import Match, Unit, moves, similar
 from consentgate.terms.words import count_words, seen
 
-WORK = 600_000
+WORK = 400_000
 """Elementary steps one comparison may take in all; the longest policies we know take 20,000."""
 
 
