@@ -53,6 +53,8 @@ from consentgate.terms.words import count_words, seen
 WORK = 400_000
 """Elementary steps one comparison may take in all; the longest policies we know take 20,000."""
 
+_ABSURD = 8
+
 
 def compare(old: str, new: str) -> Redline:
     """Compare two texts as a reader sees them.
@@ -88,19 +90,26 @@ class _Plan(NamedTuple):
 
 
 def _plan(old: str, new: str, work: Work) -> _Plan:
-    olds, news = cut(old), cut(new)
-    pairs, _ = anchors(olds, news, work)
     # A text has no more signs than characters, and most are too short to be counted at all.
     signs = len(old) + len(new)
     if signs > MAX_SIGNS:
         signs = count_signs(old) + count_signs(new)
-    if signs <= MAX_SIGNS or signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) <= MAX_SIGNS:
-        definitions = references(olds), references(news)
-        if definitions[0] == definitions[1]:
-            return _Plan(olds, news, pairs, plain=False, definitions=definitions)
-        if signs <= MAX_SIGNS:
-            # A link defined elsewhere may read otherwise although its own lines are the same: read everything.
-            return _Plan(olds, news, [], plain=False, definitions=definitions)
+    if signs > _ABSURD * MAX_SIGNS:
+        return _plain_plan(old, new, work)
+    olds, news = cut(old), cut(new)
+    pairs, _ = anchors(olds, news, work)
+    if signs > MAX_SIGNS and signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) > MAX_SIGNS:
+        return _plain_plan(old, new, work)
+    definitions = references(olds), references(news)
+    if definitions[0] == definitions[1]:
+        return _Plan(olds, news, pairs, plain=False, definitions=definitions)
+    if signs > MAX_SIGNS:
+        return _plain_plan(old, new, work)
+    # A link defined elsewhere may read otherwise although its own lines are the same: read everything.
+    return _Plan(olds, news, [], plain=False, definitions=definitions)
+
+
+def _plain_plan(old: str, new: str, work: Work) -> _Plan:
     olds, news = cut_plain(old), cut_plain(new)
     return _Plan(olds, news, anchors(olds, news, work)[0], plain=True, definitions=({}, {}))
 
