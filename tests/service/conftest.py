@@ -95,7 +95,11 @@ class Desk:
         seen: list[str] = []
         if self.terms._watch is not None:
             self.terms._watch.stop()  # it asks twice a second, and would now and then be counted, too
-        connections = [one for one in gc.get_objects() if isinstance(one, sqlite3.Connection)]
+        connections = []
+        for connection in [one for one in gc.get_objects() if isinstance(one, sqlite3.Connection)]:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # closed, and not yet collected: of an earlier test
+                connection.total_changes  # noqa: B018
+                connections.append(connection)
         for connection in connections:
             connection.set_trace_callback(seen.append)
         try:
