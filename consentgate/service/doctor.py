@@ -219,6 +219,9 @@ def _ledger(database: Database, settings: Settings, file: Path, now: Instant) ->
     yield from _own_key(settings, file, origin)
     past = past_of(values)
     ledger = Ledger(Signer(origin, bytes(32)), verifiers, lambda: now, None, past)
+    anchor = anchor_path(file)
+    # Before the head is read: another process may add entries in between.
+    remembered = anchor.read_bytes() if anchor is not None and anchor.exists() else None
     try:
         head = database.read(ledger.load)
     except StoreError as error:
@@ -239,7 +242,7 @@ def _ledger(database: Database, settings: Settings, file: Path, now: Instant) ->
             f"the last entry is of {format_instant(head.at)}, the clock says {format_instant(now)}",
             "set the clock of this host; until then entries get the time of the one before",
         )
-    yield from _anchor(database, ledger, head.size, anchor_path(file))
+    yield from _anchor(database, ledger, head.size, remembered)
 
 
 def _own_key(settings: Settings, file: Path, origin: str) -> Findings:
@@ -255,20 +258,18 @@ def _own_key(settings: Settings, file: Path, origin: str) -> Findings:
         )
 
 
-def _anchor(database: Database, ledger: Ledger, size: int, path: Path | None) -> Findings:
+def _anchor(database: Database, ledger: Ledger, size: int, remembered: bytes | None) -> Findings:
     """Hold the database against what is remembered outside of it."""
-    if path is None:
-        return
-    if not path.exists():
+    if remembered is None:
         yield Diagnosis(
             "warning",
-            f"there is no anchor file {path.name}: an old backup would not be noticed by it",
+            "there is no anchor file beside the database: an old backup would not be noticed by it",
             "it is written with the next entry; keep a checkpoint elsewhere, too",
         )
         return
     try:
-        known = open_checkpoint(path.read_bytes(), ledger.verifiers).checkpoint
-    except (VerificationError, OSError) as error:
+        known = open_checkpoint(remembered, ledger.verifiers).checkpoint
+    except VerificationError as error:
         yield Diagnosis("warning", f"the anchor file cannot be used: {error}", "it is written anew with the next entry")
         return
     if known.origin != ledger.origin:

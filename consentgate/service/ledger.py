@@ -245,19 +245,25 @@ class Ledger:
         Raises:
             RewindError: the database is older than the anchor file remembers, or was changed.
         """
+        # The file first: between the two another process may add entries, and the file would seem to know too much.
+        known = self._remembered()
         head = shelf.head(connection)
         self._catch_up(connection, head)
-        self._check_anchor(connection)
+        if known is not None:
+            self._check_anchor(connection, known)
         return None if head is None else Head(head.size, head.at, head.note.encode())
 
-    def _check_anchor(self, connection: Connection) -> None:
+    def _remembered(self) -> Checkpoint | None:
+        """What the anchor file says, if there is one that is ours."""
         if self._anchor is None or not self._anchor.exists():
-            return
+            return None
         try:
-            known = self.open(self._anchor.read_bytes()).checkpoint
+            return self.open(self._anchor.read_bytes()).checkpoint
         except (VerificationError, OSError):
             log.warning("the anchor file %s is damaged or of another ledger; it is not used", self._anchor)
-            return
+            return None
+
+    def _check_anchor(self, connection: Connection, known: Checkpoint) -> None:
         hint = (
             "a backup was restored? see the restore guide; to begin anew on purpose remove the database's .anchor file"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -23,7 +24,7 @@ from consentgate.service.ledger import Ledger
 from consentgate.store import entries as shelf
 from consentgate.store import subjects
 from consentgate.store.blobs import get_blob
-from consentgate.store.entries import ExportRow
+from consentgate.store.entries import ExportRow, HeadRow
 from consentgate.store.tables import BLOB, ENTRY, OPENING, TILE
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
@@ -31,6 +32,8 @@ from consentgate.terms.subject import Subject, SubjectKind
 
 PAGE = 2_000
 MAX_PROBLEMS = 100
+_CATCH_UPS = 50
+"""How often to go on with what others wrote meanwhile, before the last part is judged all the same."""
 
 
 @dataclass(slots=True)
@@ -83,24 +86,42 @@ def verify_ledger(engine: Engine, progress: Callable[[int, int], None] | None = 
         if engine.database.read(shelf.count):
             report.add("there are entries, but no head")
         return report
-    report.checkpoint = head.note
     walk = _Walk(engine, report)
-    after = -1
-    while after + 1 < head.size:
+    for last_try in (*[False] * _CATCH_UPS, True):
+        report.checkpoint = head.note
+        _walk_to(walk, engine, head.size, progress)
+        newer = engine.database.read(partial(_finish, ledger, walk, head, report, even_if_moved=last_try))
+        if newer is None:
+            break
+        head = newer
+    report.size = walk.frontier.size
+    return report
+
+
+def _walk_to(walk: _Walk, engine: Engine, size: int, progress: Callable[[int, int], None] | None) -> None:
+    """Go on through the entries up to a size, page by page."""
+    while walk.last + 1 < size:
         rows = engine.database.read(
-            lambda connection, after=after: list(  # type: ignore[misc]
-                shelf.stream_entries(connection, after=after, stop=head.size, limit=PAGE)
-            )
+            lambda connection: list(shelf.stream_entries(connection, after=walk.last, stop=size, limit=PAGE))
         )
         if not rows:
             break
         walk.take(rows)
-        after = rows[-1].idx
+        walk.last = rows[-1].idx
         if progress:
-            progress(after + 1, head.size)
-    report.size = walk.frontier.size
-    engine.database.read(lambda connection: _check_rest(connection, ledger, walk, head, report))
-    return report
+            progress(walk.last + 1, size)
+
+
+def _finish(
+    ledger: Ledger, walk: _Walk, head: HeadRow, report: Report, connection: Connection, *, even_if_moved: bool
+) -> HeadRow | None:
+    """Check what concerns everything at once, in one picture of the database; or return the head that it has by now,
+    where others wrote while we went through the entries."""
+    newer = shelf.head(connection)
+    if newer is not None and newer.size > head.size and not even_if_moved:
+        return newer
+    _check_rest(connection, ledger, walk, head, report)
+    return None
 
 
 class _Walk:
@@ -108,6 +129,7 @@ class _Walk:
 
     def __init__(self, engine: Engine, report: Report) -> None:
         self.frontier = Frontier()
+        self.last = -1
         self._engine = engine
         self._report = report
         # Entries with openings that are gone and not accounted for: place, and names of the fields.
@@ -221,7 +243,7 @@ class _Walk:
                 self._report.add(f"entry {row.idx}: it is filed under another subject than the one it commits to")
 
 
-def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: shelf.HeadRow, report: Report) -> None:
+def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: HeadRow, report: Report) -> None:
     """Head, checkpoints, erasures, blobs, versions."""
     try:
         signed = ledger.open(head.note.encode()).checkpoint

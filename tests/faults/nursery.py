@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from typing import Any
 
 from consentgate.service.settings import Settings
@@ -55,6 +56,8 @@ def start(plan: dict[str, Any]) -> int:
     if child == 0:
         try:
             live(plan["database"], plan["acks"], plan["step"], plan["times"], plan["at_once"])
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     return child

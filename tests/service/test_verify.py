@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from consentgate.service.ledger import Ledger
 from consentgate.service.verify import Report
 from consentgate.terms.policy import Act
+from consentgate.terms.subject import Subject
 from consentgate.testing import run
 from tests.service.conftest import ALICE, BOB, TEXT, VISITOR, Desk, draft
 
@@ -129,3 +131,42 @@ def test_progress_is_told_and_ends_at_the_whole(desk: Desk) -> None:
     run(desk.terms.verify(lambda done, all_: told.append((done, all_))))
 
     assert told[-1] == (2, 2)
+
+
+def test_what_others_write_meanwhile_is_no_problem(open_desk: Callable[..., Desk]) -> None:
+    """A decision, a publication and an erasure between the pages are gone through, too."""
+    desk, other = open_desk(), open_desk()
+    furnish(desk)
+    acts: list[Callable[[], object]] = [
+        lambda: other.accept(Subject("late")),
+        lambda: other.publish(draft("3", TEXT + "Or do not.\n")),
+        lambda: run(other.terms.erase(BOB, basis="asked")),
+    ]
+
+    def progress(_done: int, _all: int) -> None:
+        if acts:
+            acts.pop(0)()
+
+    report = run(desk.terms.verify(progress))
+
+    assert (report.problems, acts) == ([], [])
+    assert report.size == run(other.terms.ledger_state()).size
+
+
+def test_a_start_while_others_write_is_no_rewind(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The anchor file may know an entry more than was there a moment ago."""
+    desk = open_desk()
+    desk.publish(draft("1"))
+    remembered = Ledger._remembered
+
+    def late(self: Ledger) -> object:
+        monkeypatch.undo()
+        desk.accept(ALICE)
+        return remembered(self)
+
+    monkeypatch.setattr(Ledger, "_remembered", late)
+    other = open_desk()
+
+    assert other.state(ALICE) == "current"
