@@ -206,7 +206,8 @@ class Terms(Upkeep):
 
     async def new_token(self, role: str, label: str, *, days: int | None = 365, by: str = "cli") -> tokens.NewToken:
         """Make an administrator's token; its secret is shown this once."""
-        return await self._write(partial(tokens.create, role, label, days, by, self._randomness))
+        order = tokens.draw(role, label, days, by, self._randomness)
+        return await self._write(partial(tokens.create, order, self._randomness))
 
     async def check_token(self, secret: str) -> tokens.TokenHolder:
         """Who holds this token.

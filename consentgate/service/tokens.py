@@ -47,6 +47,27 @@ class NewToken:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenOrder:
+    """A token to be made.
+
+    Args:
+        id: public.
+        secret: the whole token, with its id.
+        role: one of `ROLES`.
+        label: who or what will use it.
+        lifetime: in microseconds, or ``None``.
+        by: who makes it.
+    """
+
+    id: str
+    secret: str
+    role: str
+    label: str
+    lifetime: int | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenHolder:
     """Who came with a valid token."""
 
@@ -68,19 +89,20 @@ class TokenHolder:
             )
 
 
-def create(
-    role: str,
-    label: str,
-    days: int | None,
-    by: str,
-    randomness: Callable[[int], bytes],
-    connection: Connection,
-    pending: Pending,
-) -> NewToken:
-    """Make a token inside the writer's transaction; the ledger says that it was made, never what it is.
+def draw(role: str, label: str, days: int | None, by: str, randomness: Callable[[int], bytes]) -> TokenOrder:
+    """Check what is asked for, and draw the secret.
+
+    Before the transaction, not in it: a job may run a second time after a commit that seemed to fail, and must then
+    find the token it has made already, not make another whose secret nobody sees.
+
+    Args:
+        role, label: see `TokenOrder`.
+        days: lifetime, 1 to 3,650; ``None`` for one that does not expire.
+        by: who makes it; stands in the ledger as a commitment.
+        randomness: bytes on demand.
 
     Raises:
-        InputError: no such role, or a label that is no line of text.
+        InputError: no such role, a label that is no line of text, or no lifetime.
     """
     if role not in ROLES:
         raise InputError(f"there is no role {role[:40]!r}", hint=f"one of {', '.join(ROLES)}")
@@ -88,14 +110,21 @@ def create(
         raise InputError(f"a label is one line of at most {MAX_LABEL} characters", hint="say who or what will use it")
     if days is not None and not 1 <= days <= 3_650:
         raise InputError(f"{days} days is no lifetime", hint="write 1 to 3650")
-    expires = None if days is None else pending.at + days * DAY
     token_id = randomness(4).hex()
     secret = f"cgt_{token_id}_{randomness(32).hex()}"
-    shelf.insert_token(
-        connection, TokenRow(token_id, digest(secret.encode()), role, label.strip(), pending.at, expires, None)
-    )
-    _enter(pending, "token.new", by, randomness, token=token_id, role=role)
-    return NewToken(token_id, secret, role, label.strip(), expires)
+    return TokenOrder(token_id, secret, role, label.strip(), None if days is None else days * DAY, by)
+
+
+def create(order: TokenOrder, randomness: Callable[[int], bytes], connection: Connection, pending: Pending) -> NewToken:
+    """Make a token inside the writer's transaction; the ledger says that it was made, never what it is."""
+    made = digest(order.secret.encode())
+    row = shelf.token_by_digest(connection, made)
+    if row is None:
+        expires = None if order.lifetime is None else pending.at + order.lifetime
+        row = TokenRow(order.id, made, order.role, order.label, pending.at, expires, None)
+        shelf.insert_token(connection, row)
+        _enter(pending, "token.new", order.by, randomness, token=order.id, role=order.role)
+    return NewToken(order.id, order.secret, order.role, order.label, row.expires)
 
 
 def revoke(

@@ -86,3 +86,15 @@ def test_a_token_nobody_could_use_well_is_not_made(desk: Desk, role: str, label:
     """Roles, labels and lifetimes are checked."""
     with pytest.raises(InputError):
         run(desk.terms.new_token(role, label, days=days))
+
+
+def test_a_token_is_made_once_however_often_its_transaction_runs(desk: Desk) -> None:
+    """A commit that reported an error although it happened is tried again: the secret that is shown is the one kept."""
+    engine = desk.terms.engine
+    order = tokens.draw("owner", "Ann", 7, "test", engine.randomness)
+    first, again = (engine.submit(partial(tokens.create, order, engine.randomness)).result() for _ in range(2))
+
+    assert first == again
+    assert run(desk.terms.check_token(again.secret)).label == "Ann"
+    assert len(run(desk.terms.list_tokens())) == 1
+    assert desk.export().count(b'\\"action\\":\\"token.new\\"') == 1
