@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from consentgate.cli.db import db
 from consentgate.cli.demo import demo
 from consentgate.cli.diff import diff
 from consentgate.cli.doctor import doctor, epoch
@@ -56,6 +57,7 @@ app.command("hold", rich_help_panel=_PEOPLE)(hold)
 app.command("purge", rich_help_panel=_PEOPLE)(purge)
 app.command("doctor", rich_help_panel=_CARE)(doctor)
 app.command("epoch", rich_help_panel=_CARE)(epoch)
+app.add_typer(db, rich_help_panel=_CARE)
 app.add_typer(tokens, rich_help_panel=_KEYS)
 app.add_typer(keys, rich_help_panel=_KEYS)
 

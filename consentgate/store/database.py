@@ -8,6 +8,7 @@ The parts that differ between databases are behind `Backend`; SQLite's are in `c
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -15,16 +16,18 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
-from consentgate.store import meta, sqlite
-from consentgate.store.tables import META, METADATA, SCHEMA_VERSION
+from consentgate.store import schema, sqlite
+from consentgate.store.tables import SCHEMA_VERSION
 
 T = TypeVar("T")
+
+_log = logging.getLogger("consentgate")
 
 
 class Backend(Protocol):
@@ -71,24 +74,19 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, lock_timeout: float = 10.0, readers: int = 16) -> Database:
-        """Open a database; a fresh one gets its tables at once.
+        """Open a database; a fresh one gets its tables at once, an older SQLite file the tables it lacks.
 
         Args:
             url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
-            create: whether to make a file that does not exist.
+            create: whether to make a file that does not exist, and tables that are not there.
             lock_timeout: seconds to wait for another process that writes.
             readers: most reading connections at a time.
 
         Raises:
-            ConfigurationError: not a URL we know, or made by a newer consentgate.
+            ConfigurationError: not a URL we know, made by a newer consentgate, or to be brought up first.
             StoreUnavailableError: it cannot be opened; the hint says what to look at.
         """
-        parsed = _parse(url)
-        name = parsed.render_as_string(hide_password=True)
-        try:
-            database = cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
-        except OSError as error:
-            raise sqlite.explain(error) from error
+        database = cls.bare(url, create=create, lock_timeout=lock_timeout, readers=readers)
         try:
             database._prepare(create=create)
         except BaseException:
@@ -96,23 +94,60 @@ class Database:
             raise
         return database
 
+    @classmethod
+    def bare(cls, url: str, *, create: bool = False, lock_timeout: float = 10.0, readers: int = 16) -> Database:
+        """Open a database whatever tables it has, to look at them or to bring them up.
+
+        Raises:
+            ConfigurationError: not a URL we know.
+            StoreUnavailableError: it cannot be opened; the hint says what to look at.
+        """
+        parsed = _parse(url)
+        name = parsed.render_as_string(hide_password=True)
+        try:
+            return cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
+        except OSError as error:
+            raise sqlite.explain(error) from error
+
+    def schema_version(self) -> str | None:
+        """The schema version as it stands in the database, or ``None`` where there are no tables of ours."""
+        return None if self._backend.fresh else self.read(schema.version)
+
+    def upgrade(self) -> tuple[int, int]:
+        """Bring the tables up to those of this release; the schema versions before and after."""
+        return self.write(schema.upgrade)
+
     def _prepare(self, *, create: bool) -> None:
-        """Make the tables of a fresh database; refuse one that a newer consentgate made."""
-        if self._backend.fresh or not self.read(_has_tables):
+        """Make the tables of a fresh database, bring up those of an older one, refuse those of a newer one."""
+        found = self.schema_version()
+        if found is None:
             if not create:
                 raise ConfigurationError(f"{self.name} holds no consentgate tables", hint="check the path")
-            # Several workers start at once on a fresh file: the lock lets one make the tables, the others find them.
-            with self.transaction() as connection:
-                if not _has_tables(connection):
-                    METADATA.create_all(connection)
-                    meta.put(connection, meta.SCHEMA, str(SCHEMA_VERSION))
-                    meta.put(connection, meta.GENERATION, "0")
-        found = self.read(lambda connection: meta.get(connection, meta.SCHEMA))
+            # Several workers start at once on a fresh database: one makes the tables, the others find them.
+            self.write(schema.make)
+            found = self.schema_version()
         if found is None or not found.isdecimal() or int(found) > SCHEMA_VERSION:
             raise ConfigurationError(
-                f"{self.name} has schema version {found}; this consentgate knows up to {SCHEMA_VERSION}",
+                f"{self.name} has schema version {found or None}; this consentgate knows up to {SCHEMA_VERSION}",
                 hint="install the version of consentgate that wrote it, or a newer one",
             )
+        if int(found) < SCHEMA_VERSION:
+            self._bring_up(int(found), create=create)
+
+    def _bring_up(self, found: int, *, create: bool) -> None:
+        """An older SQLite file is brought up where it is opened; a server is changed only by whoever is told to.
+
+        On a server the web workers' role may not change tables (`consentgate db roles`), and a deployment decides when.
+        """
+        if create and self.read(lambda connection: connection.dialect.name) == "sqlite":
+            before, after = self.upgrade()
+            if before != after:
+                _log.info("%s: the tables were brought from schema version %d to %d", self.name, before, after)
+            return
+        raise ConfigurationError(
+            f"{self.name} has schema version {found}; this consentgate works with {SCHEMA_VERSION}",
+            hint="run `consentgate db upgrade`; workers of the release before go on meanwhile",
+        )
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read-only transaction: one consistent picture, writers are not disturbed.
@@ -190,10 +225,6 @@ class Database:
                 "the database was opened before this process was forked",
                 hint="open it after the fork: start the application in each worker, not while it is being imported",
             )
-
-
-def _has_tables(connection: Connection) -> bool:
-    return inspect(connection).has_table(META.name)
 
 
 def _parse(url: str) -> URL:

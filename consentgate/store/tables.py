@@ -35,8 +35,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
-"""Written to `Meta` when a database is made; a database with a larger number is refused."""
+SCHEMA_VERSION = 2
+"""Written to `Meta` when a database is made; a larger number is refused, a smaller one brought up: see `migrations`."""
 
 PREFIX = "consentgate_"
 

@@ -84,6 +84,11 @@ def sync(url: str, number: str) -> None:
     os._exit(0)
 
 
+def start(url: str) -> None:
+    """Open a database as every process does when it starts, and close it."""
+    Database.open(url).close()
+
+
 def fork(url: str) -> None:
     """Open, fork, and say what each side can still do."""
     database = Database.open(url)
@@ -114,6 +119,5 @@ def fork(url: str) -> None:
 
 
 if __name__ == "__main__":
-    {"hammer": hammer, "die": die, "endless": endless, "hold": hold, "sync": sync, "fork": fork}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    work = {"hammer": hammer, "die": die, "endless": endless, "hold": hold, "sync": sync, "start": start, "fork": fork}
+    work[sys.argv[1]](*sys.argv[2:])

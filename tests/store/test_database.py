@@ -19,6 +19,7 @@ from consentgate.store import entries, meta, sqlite
 from consentgate.store.database import Database
 from consentgate.store.entries import EntryRow, HeadRow
 from consentgate.store.sqlite import driver
+from consentgate.store.tables import SCHEMA_VERSION
 
 Child = Callable[..., "subprocess.Popen[str]"]
 MARKER = b"a secret about a person"
@@ -39,7 +40,7 @@ def row(idx: int) -> EntryRow:
 
 def test_a_fresh_database_is_ready_at_once(database: Database) -> None:
     """After `open` the tables are there, the schema version is kept, nothing was published and the log is empty."""
-    assert database.read(lambda connection: meta.get(connection, meta.SCHEMA)) == "1"
+    assert database.read(lambda connection: meta.get(connection, meta.SCHEMA)) == str(SCHEMA_VERSION)
     assert database.read(meta.generation) == 0
     assert database.read(entries.head) is None
 
@@ -70,12 +71,12 @@ def test_many_may_open_a_fresh_file_at_the_same_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert [each.read(lambda connection: meta.get(connection, meta.SCHEMA)) for each in opened] == ["1"] * 6
+    assert [each.schema_version() for each in opened] == [str(SCHEMA_VERSION)] * 6
     for each in opened:
         each.close()
 
 
-@pytest.mark.parametrize("version", ["2", "", "one"])
+@pytest.mark.parametrize("version", ["999", "", "one"])
 def test_a_schema_we_do_not_know_is_refused(file: Database, version: str) -> None:
     """A database of a newer consentgate, or with no readable version, is not touched."""
     file.write(lambda connection: meta.put(connection, meta.SCHEMA, version))

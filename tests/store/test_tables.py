@@ -17,6 +17,7 @@ from consentgate.store.blobs import BlobRow
 from consentgate.store.database import Database
 from consentgate.store.entries import EntryRow, TileRow
 from consentgate.store.policies import PolicyRow, TranslationRow, VersionRow
+from consentgate.store.schema import SCHEMA
 from consentgate.store.subjects import OpeningRow
 from consentgate.store.tables import METADATA
 from consentgate.store.tokens import TokenRow
@@ -38,12 +39,13 @@ def test_every_table_of_a_fresh_database_is_strict(file: Database) -> None:
     }
     connection.close()
 
-    assert {table.name for table in ALL} == set(found)
+    assert {table.name for table in ALL} | {SCHEMA.name} == set(found)
     assert {strict for _, strict in found.values()} == {1}
     assert {name for name, (clustered, _) in found.items() if clustered} == {
         "consentgate_tile",
         "consentgate_redline",
         "consentgate_meta",
+        SCHEMA.name,
     }
 
 

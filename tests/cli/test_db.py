@@ -1,0 +1,68 @@
+"""``consentgate db``: the tables of the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from consentgate.store.tables import SCHEMA_VERSION
+from tests.cli.conftest import Command, Project
+
+
+def _change(file: Path, *statements: str) -> None:
+    with sqlite3.connect(file) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def test_an_up_to_date_database_is_as_it_should_be(published: Project, command: Command) -> None:
+    """`current` and `check` say so and end with 0; `upgrade` has nothing to do."""
+    for word in ("current", "check"):
+        done = command("db", word)
+        assert (done.code, done.out) == (0, f"consentgate.db: schema version {SCHEMA_VERSION}, as it should be.\n")
+    assert command("db", "upgrade").err == f"consentgate.db: nothing to do, schema version {SCHEMA_VERSION}.\n"
+    assert command("db", "check", "--json").json == {
+        "database": "consentgate.db", "good": True, "found": SCHEMA_VERSION, "expected": SCHEMA_VERSION,
+        "differences": [],
+    }  # fmt: skip
+
+
+def test_an_empty_database_gets_its_tables(tmp_path: Path, command: Command) -> None:
+    """`current` says that there are none, `upgrade` makes them, with no ledger and no key."""
+    (tmp_path / "empty.db").touch()
+
+    assert command("db", "current", "--database", "empty.db").code == 1
+    assert "made the tables" in command("db", "upgrade", "--database", "empty.db").err
+    assert command("db", "check", "--database", "empty.db").code == 0
+    assert not (tmp_path / "empty.db.key").exists()
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: Command) -> None:
+    """A slip of the pen makes no second ledger."""
+    done = command("db", "upgrade", "--database", "nowhere.db")
+
+    assert done.code == 2
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_missing_and_different_tables_are_found(published: Project, command: Command) -> None:
+    """A lost index is an error, an index of the operator's own is only said."""
+    _change(published.database, "CREATE INDEX mine ON consentgate_entry (leaf_hash)")
+    done = command("db", "check")
+    assert (done.code, done.out.splitlines()[1]) == (0, "  unexpected: index mine")
+
+    _change(published.database, "DROP INDEX consentgate_opening_serial")
+    done = command("db", "check")
+    assert done.code == 1
+    assert "  missing: index consentgate_opening_serial" in done.out
+
+
+def test_a_database_of_a_newer_release_is_refused(published: Project, command: Command) -> None:
+    """Nothing is changed, and the hint says what to install."""
+    _change(published.database, "UPDATE consentgate_meta SET value = '999' WHERE key = 'schema_version'")
+
+    assert "install a newer one" in command("db", "current").out
+    done = command("db", "upgrade")
+    assert done.code == 2
+    assert "schema version 999" in done.err
