@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from consentgate.errors import ConfigurationError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.asgi import build_gate
+from consentgate.gate.cookies import PassCookie
 from consentgate.gate.hooks import Accepted, ASGIApp, KeptForm, Receive, Scope, Send
 from consentgate.gate.options import GateOptions, GateState
 from consentgate.gate.seals import Seals
@@ -68,6 +69,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     trusted_proxies: Sequence[str] = (),
     base_url: str | None = None,
     secure_cookies: bool | None = None,
+    cookie_domain: str | None = None,
     link_header: bool = False,
     update_header: bool = False,
     tiles: bool = False,
@@ -103,6 +105,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         trusted_proxies: addresses or networks whose ``X-Forwarded-*`` headers are believed.
         base_url: scheme and host for addresses in problem documents; ``None`` takes those of the request.
         secure_cookies: force the https form of the cookie where a proxy hides the scheme; ``None`` goes by the scheme.
+        cookie_domain: whose sub-domains share the pass, such as ``example.org``; ``None`` binds it to its host.
         link_header: add ``Link: …; rel="terms-of-service"`` to every response.
         update_header: add ``Terms-Update`` to every response while a version is announced.
         tiles: serve the ledger's checkpoint, tiles and entries to everybody, below ``<prefix>/log``.
@@ -119,7 +122,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         own = {
             "policies": policies, "secret": secret, "exempt": exempt, "open_paths": open_paths, "origin": origin,
             "ledger_key": ledger_key, "templates": templates, "declined_url": declined_url, "site_name": site_name,
-            "trusted_proxies": trusted_proxies,
+            "trusted_proxies": trusted_proxies, "cookie_domain": cookie_domain,
         }  # fmt: skip
         if ignored := [name for name, value in own.items() if value]:
             raise ConfigurationError(
@@ -146,6 +149,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         record_user_agent=record_user_agent,
         trusted_proxies=tuple(trusted_proxies),
         secure_cookies=secure_cookies,
+        cookie_domain=cookie_domain,
         tiles=tiles,
         test=test,
     )  # fmt: skip
@@ -160,6 +164,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         open_paths=settings.open_paths,
         fail=settings.fail,
         secure=settings.secure_cookies,
+        cookie_domain=settings.cookie_domain,
         base_url=base_url,
         link_header=link_header,
         update_header=update_header,
@@ -188,7 +193,8 @@ class House:
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
         addresses = Addresses(settings.prefix, self.state, base_url)
         self.reception = Reception(
-            self.terms, who=who, addresses=addresses, review=self.demanded, secure=settings.secure_cookies
+            self.terms, who=who, addresses=addresses, review=self.demanded,
+            cookie=PassCookie(secure=settings.secure_cookies, domain=settings.cookie_domain),
         )
         self._rooms: Any = None
 

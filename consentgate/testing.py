@@ -156,14 +156,14 @@ def accepted_cookie(terms: Terms, who: str | Subject, *, secure: bool = False) -
         who: as `subject_of` takes it.
         secure: whether the client speaks https.
     """
-    from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME
+    from consentgate.gate.cookies import cookie_name
 
     async def make() -> str:
         await terms.start()
         subject = await accept_everything(terms, who)
         return terms.pass_for(subject, await terms.accepted(subject))
 
-    return {SECURE_NAME if secure else PLAIN_NAME: run(make())}
+    return {cookie_name(secure=secure, domain=terms.settings.cookie_domain): run(make())}
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

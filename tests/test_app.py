@@ -15,7 +15,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"exempt": ["/x"]}, {"secret": SECRET}, {"policies": "p"}, {"site_name": "News"}], ids=str
+    "option", [{"exempt": ["/x"]}, {"secret": SECRET}, {"policies": "p"}, {"cookie_domain": "a.example"}], ids=str
 )
 def test_a_setting_beside_a_handle_is_refused_and_not_ignored(option: dict[str, Any]) -> None:
     """Bug: exempt= was silently ignored where terms= was given."""

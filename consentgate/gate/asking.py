@@ -37,6 +37,7 @@ class Look:
         proof: that pass, opened.
         visitor_id: of a visitor's pass that came along.
         carries: whether that visitor's pass says that anything was accepted.
+        misplaced: whether the pass stands under a name that is not set any more.
         reseal: the pass to give the browser with the host's answer, or ``None``.
     """
 
@@ -49,6 +50,7 @@ class Look:
     proof: Pass | None = None
     visitor_id: str | None = None
     carries: bool = False
+    misplaced: bool = False
     reseal: str | None = None
 
     @property
@@ -86,6 +88,7 @@ def make_look(scope: Scope, path: str, fields: Fields, subject: Subject | None, 
         proof=found.proof,
         visitor_id=visitor.visitor_id if visitor else None,
         carries=bool(visitor and visitor.serials),
+        misplaced=found.misplaced,
     )
 
 
@@ -117,7 +120,7 @@ class Asking:
             verdict = _verdict(look, epoch, frozenset(proof.serials))
             visitor = look.subject is None and not proof.more
             if verdict.outcome is Outcome.PASS or visitor or (verdict.outcome is Outcome.REMIND and not look.browser):
-                if look.browser and look.token and not epoch.sealer.is_newest(look.token):
+                if look.browser and look.token and (look.misplaced or not epoch.sealer.is_newest(look.token)):
                     look.reseal = epoch.sealer.seal_again(proof, asker)
                 return verdict
         if asker is None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from consentgate.errors import StoreError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.asking import Asking, Look, make_look
-from consentgate.gate.cookies import set_pass
+from consentgate.gate.cookies import PassCookie
 from consentgate.gate.crawlers import Crawlers
 from consentgate.gate.epoch import Epoch, Watch
 from consentgate.gate.fields import Fields, fields_of
@@ -47,7 +47,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, state: GateState, hooks: Hooks, options: GateOptions) -> None:
         self.watch = Watch(state, hooks, options)
-        self.recogniser = Recogniser(self.watch, options.secure)
+        self.recogniser = Recogniser(self.watch, PassCookie(secure=options.secure, domain=options.cookie_domain))
         self.app = with_notices(app, self.watch, options)
         self._hooks = hooks
         self._options = options
@@ -138,7 +138,7 @@ class Guard:
         if COMMON_NAME not in cookies:
             found = NOTHING_FOUND
         else:
-            found = self.recogniser.find(epoch, cookies, self.recogniser.name(scope), subject, said)
+            found = self.recogniser.find(epoch, scope, cookies, subject, said)
             if found.opens:
                 return self.app(scope, receive, send)
         if subject is None and found.proof is None:
@@ -175,7 +175,7 @@ class Guard:
             return
         tell(scope, look.passage(verdict))
         if look.reseal is not None:
-            send = gives_pass(send, set_pass(look.reseal, secure=self.recogniser.is_secure(scope)))
+            send = gives_pass(send, self.recogniser.cookie.set(look.reseal, scope))
         await self.app(scope, receive, send)
 
     def _lets_through(self, scope: Scope, fields: Fields, proof: Pass | None) -> bool:
@@ -194,7 +194,7 @@ class Guard:
         passage, reseal = await self._introduced(scope, path)
         tell(scope, passage)
         if reseal is not None:
-            send = gives_pass(send, set_pass(reseal, secure=self.recogniser.is_secure(scope)))
+            send = gives_pass(send, self.recogniser.cookie.set(reseal, scope))
         await self._hooks.pages(scope, receive, send)
 
     async def _introduced(self, scope: Scope, path: str) -> tuple[Passage, str | None]:
@@ -216,8 +216,7 @@ class Guard:
             logger.exception("subject= failed for one of our own pages")
             return Passage(failed=True), None
         fields = fields_of(scope["headers"])
-        cookies, name = fields.get(b"cookie", b""), self.recogniser.name(scope)
-        found = self.recogniser.find(epoch, cookies, name, subject, said, opens=False)
+        found = self.recogniser.find(epoch, scope, fields.get(b"cookie", b""), subject, said, opens=False)
         look = make_look(scope, path, fields, subject, now, found)
         try:
             if scope.get("method") == "GET":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from consentgate.errors import ConfigurationError
+from consentgate.gate.cookies import check_domain
 from consentgate.gate.generation import Generation
 from consentgate.gate.hooks import ASGIApp, Scope
 from consentgate.gate.seals import Seals
@@ -56,6 +57,7 @@ class GateOptions:
             deletion, get-my-data, support.
         fail: what happens when the ledger or ``subject`` fails: ``closed`` answers 503, ``open`` lets through and logs.
         secure: whether the pass cookie is the https one; ``None`` goes by the scheme of each request.
+        cookie_domain: whose sub-domains share the pass, such as ``example.org``; ``None`` binds it to the host.
         base_url: scheme and host to put before addresses in problem documents; ``None`` takes those of the request.
         link_header: add ``Link: …; rel="terms-of-service"`` to every response (costs a wrapped ``send``).
         update_header: add ``Terms-Update`` to every response while a version is announced (wraps ``send`` then).
@@ -73,6 +75,7 @@ class GateOptions:
     open_paths: tuple[str, ...] = ()
     fail: Literal["closed", "open"] = "closed"
     secure: bool | None = None
+    cookie_domain: str | None = None
     base_url: str | None = None
     link_header: bool = False
     update_header: bool = False
@@ -96,6 +99,7 @@ class GateOptions:
             )
         if self.base_url is not None and not _BASE.fullmatch(self.base_url):
             raise ConfigurationError(f"{self.base_url!r} is not scheme and host", hint='like "https://example.org"')
+        check_domain(self.cookie_domain)
         if self.memo_size < 2 or self.memo_seconds < 1:
             raise ConfigurationError("memo_size must be at least 2 and memo_seconds at least 1")
 

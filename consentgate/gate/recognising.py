@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consentgate.errors import ConfigurationError
-from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME, read_cookies
+from consentgate.gate.cookies import PLAIN_NAME, PassCookie, read_cookies
 from consentgate.gate.epoch import Epoch, Watch
 from consentgate.gate.hooks import Scope
 from consentgate.gate.passes import Pass, claims_of, parse_pass
@@ -17,8 +17,6 @@ from consentgate.terms.subject import Subject
 
 _UNSEEN = object()
 _PASS = Outcome.PASS
-_SECURE, _PLAIN = SECURE_NAME.encode(), PLAIN_NAME.encode()
-_SECURE_SCHEMES = ("https", "wss")
 
 
 @dataclass(slots=True)
@@ -29,13 +27,15 @@ class Found:
         opens: a pass that is good on every path; nothing else need be known.
         token: of the pass that belongs to who asks.
         proof: that pass, opened.
-        visitor: the first visitor's pass that came along, which may be the same.
+        visitor: the newest visitor's pass that came along, which may be the same.
+        misplaced: whether the pass stands under a name that is not set any more.
     """
 
     opens: bool = False
     token: bytes | None = None
     proof: Pass | None = None
     visitor: Pass | None = None
+    misplaced: bool = False
 
 
 COMMON_NAME = PLAIN_NAME.encode()
@@ -50,26 +50,20 @@ class Recogniser:
 
     Args:
         watch: for the epoch.
-        secure: whether the https cookie is meant; ``None`` goes by the scheme.
+        cookie: that passes travel in.
     """
 
-    __slots__ = ("_secure", "_watch", "needles", "starts")
+    __slots__ = ("_watch", "cookie", "needles", "starts")
 
-    def __init__(self, watch: Watch, secure: bool | None) -> None:
+    def __init__(self, watch: Watch, cookie: PassCookie) -> None:
         self._watch = watch
-        self._secure = secure
-        self.starts = {scheme: self.name({"scheme": scheme}) + b"=" for scheme in ("http", "https", "ws", "wss")}
+        self.cookie = cookie
+        self.starts = {
+            scheme: cookie.names({"scheme": scheme})[0] + b"=" for scheme in ("http", "https", "ws", "wss")
+        }  # fmt: skip
         # What the quick look searches for, by scheme: the pass behind another cookie. The separator is part of it,
         # for else a cookie with a longer name, planted from a sibling domain, could stand in for ours.
         self.needles = {scheme: b"; " + start for scheme, start in self.starts.items()}
-
-    def name(self, scope: Scope) -> bytes:
-        """The name of the pass cookie that is meant."""
-        return _SECURE if self.is_secure(scope) else _PLAIN
-
-    def is_secure(self, scope: Scope) -> bool:
-        """Whether the https cookie is meant."""
-        return scope.get("scheme") in _SECURE_SCHEMES if self._secure is None else self._secure
 
     def admits(self, scope: Scope, cookies: bytes, token: bytes, said: Subject | str | None) -> bool:
         """The second half of the quick look: a pass that stands first in its header, or is seen for the first time.
@@ -110,36 +104,44 @@ class Recogniser:
     def find(
         self,
         epoch: Epoch,
+        scope: Scope,
         cookies: bytes,
-        name: bytes,
         subject: Subject | None,
         said: Subject | str | None,
         opens: bool = True,
     ) -> Found:
         """The passes among the cookies; what no key opens is as if it were not there.
 
+        Of several that are the subject's the one sealed last counts. Browsers send cookies of one name in the order
+        they were made, so that one left over from before a setting was changed stands in front of the one that the
+        visitor was given since; to stop at the first would ask them for ever.
+
         Args:
             epoch: the one the request is judged in.
+            scope: of the request.
             cookies: the request's, in one field.
-            name: of the pass cookie.
             subject: who is signed in, or ``None``.
             said: what ``subject=`` returned.
             opens: whether to stop at a pass that is good on every path.
         """
         found = Found()
-        for token in read_cookies(cookies, name):
-            proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
-            if proof is None:
-                continue
-            mine = proof.anonymous if subject is None else epoch.sealer.belongs_to(proof, subject)
-            if mine and found.proof is None:
-                if opens and self._admit(epoch, token, proof, said, subject):
-                    found.opens = True
-                    return found
-                found.token, found.proof = token, proof
-            if proof.anonymous and found.visitor is None:
-                found.visitor = proof
-            epoch.opened.put(token, proof)
+        names = self.cookie.names(scope)
+        for name in names:
+            misplaced = name is not names[0] and self.cookie.covers(scope)
+            for token in read_cookies(cookies, name):
+                proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
+                if proof is None:
+                    continue
+                mine = proof.anonymous if subject is None else epoch.sealer.belongs_to(proof, subject)
+                if mine:
+                    if opens and not misplaced and self._admit(epoch, token, proof, said, subject):
+                        found.opens = True
+                        return found
+                    if found.proof is None or proof.issued > found.proof.issued:
+                        found.token, found.proof, found.misplaced = token, proof, misplaced
+                if proof.anonymous and (found.visitor is None or proof.issued > found.visitor.issued):
+                    found.visitor = proof
+                epoch.opened.put(token, proof)
         return found
 
     def _admit(

@@ -12,8 +12,9 @@ from typing import Any
 
 from consentgate.errors import ConfigurationError
 from consentgate.gate.answers import Addresses
-from consentgate.gate.cookies import cookie_name, read_cookies
+from consentgate.gate.cookies import PassCookie, read_cookies
 from consentgate.gate.epoch import CLOCKS_APART
+from consentgate.gate.fields import fields_of
 from consentgate.gate.hooks import PASSAGE_PASSED, Accepted, Passage, Scope, passage_of
 from consentgate.gate.memo import Memo
 from consentgate.gate.options import Who
@@ -75,17 +76,17 @@ class Reception:
         who: as ``subject=`` of the gate.
         addresses: of our pages.
         review: shows the review page in place of an answer.
-        secure: whether the https cookie is meant; ``None`` goes by the scheme.
+        cookie: that passes travel in.
     """
 
     def __init__(
-        self, terms: Terms, *, who: Who | None, addresses: Addresses, review: ReviewInPlace, secure: bool | None
+        self, terms: Terms, *, who: Who | None, addresses: Addresses, review: ReviewInPlace, cookie: PassCookie
     ) -> None:
         self.terms = terms
         self.addresses = addresses
         self.review = review
         self._who = who
-        self._secure = secure
+        self._cookie = cookie
         self._root: str | None = None
         self._moment: tuple[Calendar, Moment] | None = None
         self._asked: Memo[tuple[str, int], tuple[Instant, Accepted]] = Memo(REMEMBERED)
@@ -129,23 +130,20 @@ class Reception:
         if not self.terms.started:
             return None
         sealer, now = self.terms.engine.sealer, self.terms.clock() / SECOND
-        name = cookie_name(secure=self._is_secure(scope)).encode()
-        for field, value in scope["headers"]:
-            if field == b"cookie":
-                for token in read_cookies(value, name):
-                    proof = sealer.try_open(token)
-                    if proof is not None and _is_theirs(sealer, proof, subject):
-                        counts = proof.expires is None or proof.expires > now
-                        return proof if counts and not self._is_revoked(proof) else None
-        return None
+        cookies = fields_of(scope["headers"]).get(b"cookie", b"")
+        tokens = [token for name in self._cookie.names(scope) for token in read_cookies(cookies, name)]
+        passes = [proof for token in tokens if (proof := sealer.try_open(token)) is not None]
+        theirs = [proof for proof in passes if _is_theirs(sealer, proof, subject)]
+        if not theirs:
+            return None
+        proof = max(theirs, key=lambda one: one.issued)  # as the gate chooses
+        counts = proof.expires is None or proof.expires > now
+        return proof if counts and not self._is_revoked(proof) else None
 
     def _is_revoked(self, proof: Pass) -> bool:
         """Whether something was erased since it was issued, by clocks that may disagree a little."""
         revoked = self.terms.revoked
         return bool(revoked) and revoked.get(proof.binding, -CLOCKS_APART) >= proof.issued - CLOCKS_APART
-
-    def _is_secure(self, scope: Scope) -> bool:
-        return scope.get("scheme") in ("https", "wss") if self._secure is None else self._secure
 
     async def demand(self, scope: Scope, slug: str) -> Verdict | None:
         """Why a route that demands a policy is closed to who asks; ``None`` where it is open.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from consentgate.errors import ConfigurationError
+from consentgate.gate.cookies import check_domain
 from consentgate.terms.canonical import canonical_json
 
 MIN_SECRET_LENGTH = 32
@@ -57,6 +58,7 @@ class Settings:
         offer_hours: lifetime of an offer; at least 20 (WCAG 2.2.1).
         snooze_hours: how long "not now" is remembered in grace.
         secure_cookies: force ``__Host-`` cookies even where the scheme cannot be seen; ``None``: by the scheme.
+        cookie_domain: whose sub-domains share the pass, such as ``example.org``; ``None`` binds it to its host.
         tiles: whether the ledger's checkpoint, tiles and entries are served to everybody (C2SP tlog-tiles).
         test: marks every entry as a test, for good.
     """
@@ -82,6 +84,7 @@ class Settings:
     offer_hours: int = 24
     snooze_hours: int = 24
     secure_cookies: bool | None = None
+    cookie_domain: str | None = None
     tiles: bool = False
     test: bool = False
 
@@ -112,6 +115,7 @@ class Settings:
             "write 20 to 720: nobody may be timed out before 20 hours (WCAG 2.2.1)",
         )
         _check(1 <= self.snooze_hours <= 24 * 30, f"snooze_hours={self.snooze_hours}", "write 1 to 720")
+        check_domain(self.cookie_domain)
         for name in ("exempt", "open_paths"):
             for path in getattr(self, name):
                 _check(

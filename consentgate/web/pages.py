@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from consentgate.errors import ConsentGateError, InputError, NotFoundError, StoreUnavailableError
+from consentgate.gate.cookies import PassCookie
 from consentgate.gate.hooks import KeptForm
 from consentgate.gate.verdict import Verdict
 from consentgate.service.settings import Settings
@@ -47,7 +48,12 @@ class Pages:
 
     def __init__(self, terms: Terms, settings: Settings | None = None, routes: tuple[BaseRoute, ...] = ()) -> None:
         settings = settings or terms.settings
-        self.house = House(terms, Renderer(settings.templates), Proxies.parse(settings.trusted_proxies))
+        self.house = House(
+            terms,
+            Renderer(settings.templates),
+            Proxies.parse(settings.trusted_proxies),
+            PassCookie(secure=settings.secure_cookies, domain=settings.cookie_domain),
+        )
         self._deciding = Deciding(self.house)
         self._app = Starlette(
             routes=[*routes, *self._routes(settings.prefix)],

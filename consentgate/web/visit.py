@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consentgate.errors import InputError
-from consentgate.gate.cookies import set_pass
+from consentgate.gate.cookies import PassCookie
 from consentgate.gate.hooks import passage_of
 from consentgate.gate.passes import new_visitor_id
 from consentgate.service.facts import Facts
@@ -71,12 +71,14 @@ class House:
         terms: the services.
         renderer: templates, words, static files.
         proxies: whose forwarded headers are believed.
+        cookie: that passes travel in: the same as the gate's.
         random: returns *n* random bytes.
     """
 
     terms: Terms
     renderer: Renderer
     proxies: Proxies
+    cookie: PassCookie
     random: Callable[[int], bytes] = field(default=secrets.token_bytes)
 
     @property
@@ -120,15 +122,9 @@ class House:
             method="checkbox-button",
         )
 
-    def secure(self, visit: Visit) -> bool:
-        """Whether the pass goes into the https cookie: the same question as the gate's, with the same answer."""
-        if self.settings.secure_cookies is not None:
-            return self.settings.secure_cookies
-        return visit.request.scope.get("scheme") in ("https", "wss")
-
     def give_pass(self, response: Response, visit: Visit, token: str) -> Response:
         """Put a pass into the visitor's browser."""
-        response.raw_headers.append((b"set-cookie", set_pass(token, secure=self.secure(visit))))
+        response.raw_headers.append((b"set-cookie", self.cookie.set(token, visit.request.scope)))
         return response
 
     def html(self, visit: Visit, template: str, page: Any, **context: Any) -> str:

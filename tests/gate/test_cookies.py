@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentgate.errors import ConfigurationError
 from consentgate.gate.cookies import (
+    DOMAIN_NAME,
     MAX_CANDIDATES,
     PLAIN_NAME,
     SECURE_NAME,
+    PassCookie,
+    check_domain,
     clear_pass,
     cookie_name,
     read_cookies,
@@ -125,4 +129,79 @@ def test_a_pass_can_be_taken_away(secure: bool) -> None:
 
 def test_the_names() -> None:
     """As documented."""
-    assert (SECURE_NAME, PLAIN_NAME) == ("__Host-consentgate", "consentgate")
+    assert (SECURE_NAME, DOMAIN_NAME, PLAIN_NAME) == ("__Host-consentgate", "__Secure-consentgate", "consentgate")
+
+
+@pytest.mark.parametrize(("secure", "name"), [(True, "__Secure-consentgate"), (False, "consentgate")])
+def test_a_shared_pass_has_its_domain_and_no_prefix_that_forbids_one(secure: bool, name: str) -> None:
+    """Setting and taking away have the same name, path and domain, else browsers would keep it."""
+    for made in (set_pass("abc.def", secure=secure, domain="a.example"), clear_pass(secure=secure, domain="a.example")):
+        ((found, morsel),) = SimpleCookie(made.decode()).items()
+        assert (found, morsel["domain"], morsel["path"], morsel["samesite"]) == (name, "a.example", "/", "Lax")
+        assert morsel["httponly"] is True
+        assert bool(morsel["secure"]) is secure
+
+
+@pytest.mark.parametrize("domain", ["example.org", "a.b.example.org", "xn--bcher-kva.example", "x1.io", "1.example"])
+def test_a_host_name_with_a_dot_can_be_the_domain(domain: str) -> None:
+    """As it stands in a DNS name, in lower case."""
+    check_domain(domain)
+    check_domain(None)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "", "org", "localhost", ".example.org", "example.org.", "example..org", "example.org:443", "Example.org",
+        "https://example.org", "example.org/", "*.example.org", "-a.example", "a-.example", "a_b.example", "127.0.0.1",
+        "[::1]", "::1", "b\u00fccher.example", "example.org; Path=/x", "example.org\n", " example.org", "example.1",
+        "x" * 64 + ".example", "a." * 126 + "example",
+    ],
+)  # fmt: skip
+def test_what_browsers_would_not_take_is_refused(domain: str) -> None:
+    """A cookie for it would be dropped without a word, and whoever accepts would be asked for ever."""
+    with pytest.raises(ConfigurationError, match="cookie_domain"):
+        check_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("host", "covered"),
+    [
+        (b"example.org", True), (b"www.example.org", True), (b"a.b.example.org:8443", True), (b"WWW.Example.ORG", True),
+        (b"example.org.", True), (b"www.example.org.:80", True), (b"notexample.org", False), (b"org", False),
+        (b"example.org.evil", False), (b"localhost:8000", False), (b"127.0.0.1", False), (b"[::1]:80", False),
+        (b"", False),
+    ],
+)  # fmt: skip
+def test_a_host_outside_of_the_domain_gets_a_pass_of_its_own(host: bytes, covered: bool) -> None:
+    """Its browser would drop the shared one; so it gets the one that is bound to the host."""
+    cookie = PassCookie(domain="example.org")
+    scope = {"scheme": "https", "headers": [(b"host", host)]}
+
+    assert cookie.covers(scope) is covered
+    for made in (cookie.set("T", scope), cookie.clear(scope)):
+        assert made.startswith(b"__Secure-consentgate=" if covered else b"__Host-consentgate=")
+        assert (b"; Domain=example.org;" in made) is covered
+
+
+def test_a_host_outside_of_the_domain_is_spoken_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A slip of the pen in the setting, or a proxy that rewrites `Host`, must not stay unseen, nor fill the log."""
+    cookie = PassCookie(domain="example.org")
+    for _ in range(3):
+        cookie.set("T", {"scheme": "http", "headers": [(b"host", b"localhost")]})
+        cookie.set("T", {"scheme": "http", "headers": [(b"host", b"www.example.org")]})
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "example.org" in caplog.text
+
+
+def test_under_which_names_a_pass_counts() -> None:
+    """A bound pass counts where shared ones are meant, never the other way round; on https never the plain one."""
+    shared, bound = PassCookie(domain="example.org"), PassCookie()
+
+    assert shared.names({"scheme": "https"}) == (b"__Secure-consentgate", b"__Host-consentgate")
+    assert bound.names({"scheme": "wss"}) == (b"__Host-consentgate",)
+    assert shared.names({"scheme": "http"}) == bound.names({"scheme": "ws"}) == (b"consentgate",)
+    assert PassCookie(secure=True).names({"scheme": "http"}) == (b"__Host-consentgate",)
+    assert PassCookie(secure=False, domain="example.org").names({"scheme": "https"}) == (b"consentgate",)
+    assert not bound.covers({"headers": [(b"host", b"example.org")]})

@@ -35,6 +35,7 @@ async def _waiting(scope: Any) -> None:
         {"subject": _waiting},
         {"base_url": "news.example"},
         {"base_url": "https://news.example/"},
+        {"cookie_domain": ".news.example"},
         {"memo_size": 1},
         {"memo_seconds": 0},
     ],
