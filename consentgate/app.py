@@ -210,7 +210,13 @@ class House:
         return time.time if handle is now else lambda: handle() / SECOND
 
     async def start(self) -> None:
-        """Open the ledger."""
+        """Open the ledger; with the host's own templates, build the pages too.
+
+        Raises:
+            ConsentGateError: start-up is refused; also for a template or a catalogue of theirs that cannot be used.
+        """
+        if self.terms.settings.templates is not None:
+            _ = self.rooms
         await self.terms.start()
 
     async def stop(self) -> None:

@@ -1,7 +1,7 @@
 """``consentgate lint-page``: does the page on which people accept still do what makes an acceptance count?
 
-Room: cli. The rules are those of `consentgate.web.lint`. Give it the address of any page that the gate stops, or the
-file of a page that was kept; whoever overrides our templates runs it over theirs.
+Room: cli. The rules are those of `consentgate.web.lint`. Give it the address of any page that the gate stops, the
+file of a page that was kept, or the folder with templates that override ours.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from consentgate.cli.failures import FAILED
 from consentgate.cli.options import Json
 from consentgate.cli.output import clean, count, say, show_json
 from consentgate.errors import ConsentGateError, InputError, NotFoundError
+from consentgate.service.settings import MIN_SECRET_LENGTH
 
 if TYPE_CHECKING:
     from consentgate.web.lint import Finding
@@ -33,19 +34,20 @@ TIMEOUT = 30
 def lint_page(
     page: Annotated[
         str,
-        typer.Argument(metavar="URL|FILE", help="Any page that the gate stops, or a page on disk.", show_default=False),
+        typer.Argument(
+            metavar="URL|FILE|FOLDER",
+            help="Any page that the gate stops, a page on disk, or a folder of templates that override ours.",
+            show_default=False,
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Check a page on which people accept.
 
-    A page is fetched the way a visitor who has accepted nothing does it; what its response says is checked, too.
+    A page is fetched the way a visitor who has accepted nothing does it; what its response says is checked, too. With
+    a folder of templates the page is made from them, with sample texts, in every language and view.
     """
-    from consentgate.web.lint import lint, lint_headers
-
-    remote = re.match(r"https?://", page, re.IGNORECASE) is not None
-    html, headers = _fetch(page) if remote else (_read(Path(page)), None)
-    findings = lint(html) + (lint_headers(headers) if headers is not None else [])
+    findings = _findings(page)
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
@@ -54,6 +56,27 @@ def lint_page(
         say(f"{clean(page)}: {count(len(findings), 'finding')}." if findings else f"{clean(page)}: every rule is kept.")
     if findings:
         raise typer.Exit(FAILED)
+
+
+def _findings(page: str) -> list[Finding]:
+    from consentgate.web.lint import lint, lint_headers
+
+    if re.match(r"https?://", page, re.IGNORECASE):
+        html, headers = _fetch(page)
+        return lint(html) + lint_headers(headers)
+    return _rehearse(Path(page)) if Path(page).is_dir() else lint(_read(Path(page)))
+
+
+def _rehearse(templates: Path) -> list[Finding]:
+    from consentgate.service.settings import Settings
+    from consentgate.web.checks import rehearse
+    from consentgate.web.lint import Finding
+    from consentgate.web.render import Renderer
+
+    # Only templates and words matter here: no database is opened, and nothing is sealed.
+    settings = Settings(database="sqlite://", secrets=(b"0" * MIN_SECRET_LENGTH,), templates=templates)
+    found = rehearse(Renderer(templates), settings).findings
+    return [Finding(rule, message, line) for rule, message, line in found]
 
 
 def _line(page: str, finding: Finding) -> str:

@@ -117,6 +117,19 @@ class SealedOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class PageCheck:
+    """What the check of a page found, before it was shown.
+
+    Args:
+        rules: name of the set of rules.
+        findings: (rule, message, line) of what is not kept; empty for a good page.
+    """
+
+    rules: str
+    findings: tuple[tuple[str, str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drafter:
     """Drafts offers.
 
@@ -316,8 +329,18 @@ def digest_of(redline: Redline | None) -> str | None:
     return redline.digest if redline is not None else None
 
 
-def control_bytes(sentence: str, checkbox: str, button: str, act: Act) -> bytes:
-    """Canonical bytes of a control's wording: what the subject read beside what they pressed."""
-    return canonical_json(
-        {"v": 1, "sentence": sentence, "checkbox": checkbox, "button": button, "act": act.value, "ticked": False}
-    )
+def control_bytes(sentence: str, checkbox: str, button: str, act: Act, *, check: PageCheck | None = None) -> bytes:
+    """Canonical bytes of a control: what the subject read beside what they pressed, and how its page was found.
+
+    Args:
+        sentence, checkbox, button: their words.
+        act: what the button does.
+        check: of the page it stood on, or ``None`` where none was made.
+    """
+    record: dict[str, object] = {
+        "v": 1, "sentence": sentence, "checkbox": checkbox, "button": button, "act": act.value, "ticked": False,
+    }  # fmt: skip
+    if check is not None:
+        findings = [{"rule": rule, "message": message, "line": line} for rule, message, line in check.findings]
+        record["page"] = {"rules": check.rules, "findings": findings}
+    return canonical_json(record)

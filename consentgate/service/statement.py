@@ -5,6 +5,7 @@ Room: service (pure). It proves nothing by itself and says so; each line names t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
@@ -64,7 +65,7 @@ def statement(
         f"<p>The ledger <b>{escape(origin)}</b> has {len(decisions)} decision{_s(decisions)} of {about}. Each was ",
         "recorded at the time stated (UTC, by the operator's clock) and cannot have been changed since without the ",
         "check failing. This page is for reading; what proves it are the files it names: see README.txt.</p>\n",
-        *(_decision(index, entry, paths) for index, entry, _ in decisions),
+        *(_decision(index, entry, paths, files) for index, entry, _ in decisions),
         *(_publication(index, entry, paths) for index, entry in publications),
         "<h2>Keys</h2>\n<p>Compare them with those the operator publishes:</p>\n",
         *(f"<p><code>{escape(key)}</code></p>\n" for key in keys),
@@ -73,7 +74,7 @@ def statement(
     return "".join(parts).encode()
 
 
-def _decision(index: int, entry: DecisionEntry, paths: Mapping[str, str]) -> str:
+def _decision(index: int, entry: DecisionEntry, paths: Mapping[str, str], files: Mapping[str, bytes]) -> str:
     compared = (
         f"They were shown what had changed since version {escape(entry.compared)}, which they had accepted before. "
         if entry.compared and entry.redline
@@ -87,8 +88,23 @@ def _decision(index: int, entry: DecisionEntry, paths: Mapping[str, str]) -> str
         f"(read in {escape(entry.language)}), {_HOW[entry.method]}. {compared}{expires}{test}</p>\n<dl>"
         f"<dt>the proof</dt><dd>{_link(RECEIPTS, index, paths)}</dd>\n"
         + _documents(named_by(entry), paths)
+        + _checked(files.get(paths.get(entry.control or "", "")))
         + "</dl></section>\n"
     )
+
+
+def _checked(control: bytes | None) -> str:
+    """What the check of the page found before it was shown; it stands in the record of box and button."""
+    try:
+        page = json.loads(control or b"{}").get("page")
+        if page is None:
+            return ""
+        found = [f"{one['rule']}: {one['message']}" for one in page["findings"]]
+        rules = escape(page["rules"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    said = "every rule is kept" if not found else "not kept: " + "; ".join(found)
+    return f"<dt>the check of the page</dt><dd>{escape(said)} ({rules})</dd>\n"
 
 
 def _publication(index: int, entry: PublishEntry, paths: Mapping[str, str]) -> str:

@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consentgate.errors import (
-    ConfigurationError,
     ConsentGateError,
     DecisionError,
     OfferExpiredError,
@@ -36,6 +35,7 @@ from consentgate.service.settings import HOUR
 from consentgate.terms.instants import SECOND
 from consentgate.terms.policy import SLUG, Act, Kind
 from consentgate.terms.subject import Subject, SubjectKind
+from consentgate.web.checks import Checks
 from consentgate.web.kept import kept_owner, open_kept, seal_kept
 from consentgate.web.notices import ready_page, settled_page
 from consentgate.web.present import VIEWS, Notice, View, _, address
@@ -78,6 +78,7 @@ class Deciding:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.checks = Checks()
 
     @property
     def seals(self) -> Seals:
@@ -140,12 +141,12 @@ class Deciding:
         chains = {item.policy.slug: terms.calendar.chain(item.policy.slug) for item in draft.items}
         page = build_review(draft, visit.words, wishes, chains=chains, now=draft.shown_at)
         html = self.house.html(visit, "review.html", page)
-        if html.count(OFFER_MARK) != 1:
-            raise ConfigurationError(
-                "the template review.html must have {{ offer_mark }} exactly once, inside its form",
-                hint="compare your override with the original",
-            )
-        controls = {slug: control_bytes(said, "", button, act) for slug, (said, button, act) in page.controls.items()}
+        # Nobody decides through another person's eyes: that page has no button, and is no page on which people accept.
+        check = None if subject.impersonated_by else await self.checks.check(html)
+        controls = {
+            slug: control_bytes(said, "", button, act, check=check)
+            for slug, (said, button, act) in page.controls.items()
+        }
         token = await terms.seal_offer(draft, page=html.encode(), controls=controls)
         headers = {"Retry-After": str(errand.retry_after)} if errand.retry_after else {}
         links = [f'<{visit.base}/{item.policy.slug}>; rel="{_REL[item.policy.kind]}"' for item in draft.items]

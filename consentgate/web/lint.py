@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
 
+RULES = "consentgate-page/1"
+"""Name of this set of rules, kept with what they found: another set will have another name."""
+
+_DEEPEST = 200
+"""Elements within elements; whatever nests deeper, by mistake or on purpose, is read as if it stood side by side."""
+
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
@@ -80,20 +86,23 @@ class _Builder(HTMLParser):
         super().__init__()
         self.root = Node("", {}, 0)
         self.at = self.root
+        self.depth = 0
         self.comments: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         node = Node(tag, {name: value or "" for name, value in attrs}, self.getpos()[0], self.at)
         self.at.children.append(node)
-        if tag not in _VOID:
+        if tag not in _VOID and self.depth < _DEEPEST:
             self.at = node
+            self.depth += 1
 
     def handle_endtag(self, tag: str) -> None:
-        node: Node | None = self.at
-        while node is not None and node.tag != tag:
-            node = node.parent
-        if node is not None and node.parent is not None:
+        node, closed = self.at, 1
+        while node.tag != tag and node.parent is not None:
+            node, closed = node.parent, closed + 1
+        if node.parent is not None:
             self.at = node.parent
+            self.depth -= closed
 
     def handle_data(self, data: str) -> None:
         self.at.children.append(data)

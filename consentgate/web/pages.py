@@ -23,6 +23,7 @@ from consentgate.gate.hooks import KeptForm
 from consentgate.gate.verdict import Verdict
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
+from consentgate.web.checks import rehearse
 from consentgate.web.deciding import Deciding
 from consentgate.web.lists import Lists
 from consentgate.web.mine import Mine
@@ -55,6 +56,9 @@ class Pages:
             PassCookie(secure=settings.secure_cookies, domain=settings.cookie_domain),
         )
         self._deciding = Deciding(self.house)
+        if settings.templates is not None:
+            # Said at start-up, before anybody sees it; our own templates are checked by our tests.
+            self._deciding.checks.tell(rehearse(self.house.renderer, settings))
         self._app = Starlette(
             routes=[*routes, *self._routes(settings.prefix)],
             exception_handlers={

@@ -88,3 +88,18 @@ def test_what_is_no_page_is_an_error(site: str, command: Command) -> None:
         done = command("lint-page", page)
         assert done.code == 1, page
         assert done.err.startswith("error: "), page
+
+
+def test_a_folder_of_templates_is_rehearsed(command: Command) -> None:
+    """Nothing needs to run: the page is made with sample texts and the templates of the folder."""
+    Path("ours").mkdir()
+    assert command("lint-page", "ours").out == "ours: every rule is kept.\n"
+
+    Path("ours", "review.html").write_text(
+        '{% extends "consentgate/review.html" %}'
+        '{% block content %}{{ super() | replace("formnovalidate", "") }}{% endblock %}'
+    )
+    done = command("lint-page", "ours")
+
+    assert done.code == 1
+    assert "declining asks for the box to be ticked" in done.out

@@ -75,10 +75,17 @@ def test_a_finding_names_its_line() -> None:
     assert finding.line == 6
 
 
-@pytest.mark.parametrize("broken", ["", "<", "<form><button name=do value=accept>", "<p></div></p>" * 50, "\x00<b"])
+@pytest.mark.parametrize(
+    "broken", ["<div>" * 5_000, "", "<", "<form><button name=do value=accept>", "<p></div></p>" * 50, "\x00<b"]
+)
 def test_broken_html_gives_findings_and_no_crash(broken: str) -> None:
     """Whatever a host's template makes."""
     assert lint(broken)
+
+
+def test_what_is_nested_too_deep_is_read_side_by_side() -> None:
+    """The end of an element that was not descended into closes nothing else."""
+    assert lint(GOOD.replace("<h1>", "<div>" * 1_000 + "</div>" * 1_000 + "<h1>")) == []
 
 
 def test_the_response_is_checked_too() -> None:

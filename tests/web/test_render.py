@@ -120,14 +120,6 @@ def test_the_host_can_extend_what_it_replaces(make_site: Any, tmp_path: Path) ->
     assert logo.headers["cache-control"] == "no-cache"
 
 
-def test_a_template_without_the_mark_is_refused(make_site: Any, tmp_path: Path) -> None:
-    """An override that would send no sealed offer is an error, and no page that looks as if it worked."""
-    (tmp_path / "review.html").write_text("<h1>Terms</h1>")
-    site = make_site(templates=tmp_path)
-    site.publish_old()
-    assert site.browser().get("/terms/review").status_code == 500
-
-
 def test_static_files_are_named_by_their_content(make_site: Any) -> None:
     """And so may be kept for ever; another name is nothing."""
     site = make_site()
