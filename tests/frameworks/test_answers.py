@@ -153,8 +153,13 @@ def test_a_websocket_is_denied_with_the_problem_document(site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/health/../articles/one", "/health/%2e%2e/articles/one", "//articles/one", "/./articles/one", "/HEALTH"]
-)
+    "target",
+    [
+        "/health/../articles/one", "/health/%2e%2e/articles/one", "//articles/one", "/./articles/one", "/HEALTH",
+        "/health/%252e%252e/articles/one", "/health%2f..%2farticles/one", "/health/..%252farticles/one",
+        "/health/..;/articles/one", "/health/..%5carticles/one", "/health/..%255carticles/one", "/health/%00",
+    ],
+)  # fmt: skip
 def test_no_way_of_writing_an_address_is_a_way_around_the_gate(site: str, target: str) -> None:
     """Clients tidy addresses up; an attacker sends them as they are."""
     connection = HTTPConnection(site.removeprefix("http://"), timeout=30)

@@ -123,7 +123,8 @@ def test_a_policy_binds_its_audience_only() -> None:
 @pytest.mark.parametrize(
     ("path", "binds"),
     [("/", False), ("/account", True), ("/account/x", True), ("/accounts", False), ("//account", True),
-     ("/x/../account", True), ("/account/../x", True), ("/./account/", True), ("\\account", True), (None, True)],
+     ("/x/../account", True), ("/account/../x", True), ("/./account/", True), ("\\account", True), (None, True),
+     ("/x/%2e%2e/account", True), ("/x/..;/account", True), ("/account;v=1", True), ("/x;/account", False)],
 )  # fmt: skip
 def test_a_policy_binds_its_paths_however_they_are_written(path: str | None, binds: bool) -> None:
     """A path that an application could read as a bound one is bound; no path stands for any."""
