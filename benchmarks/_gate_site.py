@@ -102,6 +102,9 @@ class Refusing:
     async def link(self, visitor_id: str, subject: Subject) -> Accepted:
         raise AssertionError("the ledger was asked")
 
+    def heard(self, tree_size: int) -> None:
+        """The ledger is said to be so large."""
+
     async def pages(self, scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("a page was served")
 
@@ -120,7 +123,7 @@ def make_gate(app: Any = application, **options: Any) -> ASGIApp:
 def make_token(visitor: int | None = None) -> str:
     """A good pass, for the visitor or for the n-th of many."""
     subject = VISITOR if visitor is None else Subject(f"{visitor:032x}", SubjectKind.VISITOR)
-    return PassSealer(Seals(SECRET)).issue(subject, SERIALS, now=int(time.time()) * SECOND)
+    return PassSealer(Seals(SECRET)).issue(subject, SERIALS, now=int(time.time()) * SECOND, tree_size=1_000)
 
 
 def bare() -> Any:

@@ -244,6 +244,10 @@ class House:
         """Carry over what this device accepted before its user signed in."""
         return await (await self._started()).link(visitor_id, subject)
 
+    def heard(self, tree_size: int) -> None:
+        """A pass knows a ledger of this size: the thread that watches compares it with the database."""
+        self.terms.hear(tree_size)
+
     @property
     def rooms(self) -> Any:
         """Pages and API; loaded when the first of them is asked for."""

@@ -47,7 +47,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, state: GateState, hooks: Hooks, options: GateOptions) -> None:
         self.watch = Watch(state, hooks, options)
-        self.recogniser = Recogniser(self.watch, PassCookie(secure=options.secure, domain=options.cookie_domain))
+        self.recogniser = Recogniser(self.watch, PassCookie(secure=options.secure, domain=options.cookie_domain), hooks)
         self.app = with_notices(app, self.watch, options)
         self._hooks = hooks
         self._options = options

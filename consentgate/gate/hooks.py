@@ -127,6 +127,13 @@ class Hooks(Protocol):
         """
         ...
 
+    def heard(self, tree_size: int) -> None:
+        """Take note that a pass of ours knows a ledger of this size; called for each size larger than any before.
+
+        It is called while a request is looked at, so it must neither wait nor raise; see to it elsewhere.
+        """
+        ...
+
     async def review(
         self, scope: Scope, receive: Receive, send: Send, *,
         verdict: Verdict, status: int, kept: KeptForm | None, too_large: bool,

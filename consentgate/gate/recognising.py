@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from consentgate.errors import ConfigurationError
 from consentgate.gate.cookies import PLAIN_NAME, PassCookie, read_cookies
 from consentgate.gate.epoch import Epoch, Watch
-from consentgate.gate.hooks import Scope
-from consentgate.gate.passes import Pass, claims_of, parse_pass
+from consentgate.gate.hooks import Hooks, Scope
+from consentgate.gate.passes import Pass, claims_of, parse_pass, tree_of
 from consentgate.gate.verdict import Outcome
 from consentgate.terms.subject import Subject
 
@@ -51,12 +51,15 @@ class Recogniser:
     Args:
         watch: for the epoch.
         cookie: that passes travel in.
+        hooks: to tell how large a ledger passes know.
     """
 
-    __slots__ = ("_watch", "cookie", "needles", "starts")
+    __slots__ = ("_hooks", "_largest", "_watch", "cookie", "needles", "starts")
 
-    def __init__(self, watch: Watch, cookie: PassCookie) -> None:
+    def __init__(self, watch: Watch, cookie: PassCookie, hooks: Hooks) -> None:
         self._watch = watch
+        self._hooks = hooks
+        self._largest = bytes(8)
         self.cookie = cookie
         self.starts = {
             scheme: cookie.names({"scheme": scheme})[0] + b"=" for scheme in ("http", "https", "ws", "wss")
@@ -89,6 +92,8 @@ class Recogniser:
         data = epoch.sealer.authentic(token)
         if data is None:
             return False
+        if tree_of(data) > self._largest:
+            self._hear(data)
         claims = claims_of(data) if said is None and not epoch.revoked else b""
         if claims and epoch.enough.get(claims, b"") and epoch.sealer.is_newest(token):
             epoch.passes.put(token, None)
@@ -129,7 +134,7 @@ class Recogniser:
         for name in names:
             misplaced = name is not names[0] and self.cookie.covers(scope)
             for token in read_cookies(cookies, name):
-                proof = epoch.opened.get(token, None) or epoch.sealer.try_open(token)
+                proof = epoch.opened.get(token, None) or self._open(epoch, token)
                 if proof is None:
                     continue
                 mine = proof.anonymous if subject is None else epoch.sealer.belongs_to(proof, subject)
@@ -143,6 +148,21 @@ class Recogniser:
                     found.visitor = proof
                 epoch.opened.put(token, proof)
         return found
+
+    def _open(self, epoch: Epoch, token: bytes) -> Pass | None:
+        data = epoch.sealer.authentic(token)
+        if data is None:
+            return None
+        if tree_of(data) > self._largest:
+            self._hear(data)
+        return parse_pass(data)
+
+    def _hear(self, data: bytes) -> None:
+        """Tell of a ledger that is larger than any pass of this worker's has known: one call for each such size."""
+        proof = parse_pass(data)
+        if proof is not None:
+            self._largest = tree_of(data)
+            self._hooks.heard(proof.tree_size)
 
     def _admit(
         self, epoch: Epoch, token: bytes, proof: Pass, said: Subject | str | None, subject: Subject | None

@@ -89,7 +89,7 @@ class Handle:
                 self._engine = None
                 await asyncio.to_thread(engine.close)
                 raise
-            self._watch = Watch(self._read_generation, self._moved, self._calendar.generation)
+            self._watch = Watch(self._read_generation, self._moved, self._calendar.generation, also=self._watched)
             self._watch.start()
 
     async def _opened(self) -> None:
@@ -158,6 +158,9 @@ class Handle:
     def _moved(self, _: int) -> None:
         """Another host published: every gate of this one loads at its next request."""
         self.engine.generation.bump()
+
+    def _watched(self) -> None:
+        """What else the watching thread does, after each look."""
 
     def _read_generation(self) -> int:
         return self.engine.database.read(meta.generation)

@@ -46,6 +46,8 @@ class Upkeep(Asking):
     """The operations on what is kept."""
 
     _heard = 0
+    _told = 0
+    _compared = 0
 
     async def _opened(self) -> None:
         """Finish what a crash left half done, and say what a restore brought back."""
@@ -233,21 +235,41 @@ class Upkeep(Asking):
         A pass that knows a larger ledger than ours means that an old backup is in use. Costs a comparison where
         the ledger is at least as large as far as this process knows, else one query.
         """
-        ledger = self.engine.ledger
-        if tree_size <= max(ledger.size, self._heard):
-            return
+        if not self._knows(tree_size):
+            await asyncio.to_thread(self._compare, tree_size)
+
+    def hear(self, tree_size: int) -> None:
+        """Like `heard`, from where nobody may wait: the watching thread compares within a second."""
+        self._told = max(self._told, tree_size)
+
+    def _watched(self) -> None:
+        super()._watched()
+        told = self._told
+        if told > self._compared and (self._knows(told) or self._compare(told)):
+            self._compared = told
+
+    def _knows(self, tree_size: int) -> bool:
+        """Whether this process has seen a ledger of that size itself."""
+        return tree_size <= max(self.engine.ledger.size, self._heard)
+
+    def _compare(self, tree_size: int) -> bool:
+        """Ring if the database has a smaller ledger; returns whether it could be asked.
+
+        That another worker is ahead of us is no reason: it wrote before it sealed the pass, so the database has it.
+        """
         try:
-            head = await self._read(shelf.head)
+            head = self.engine.database.read(shelf.head)
         except StoreError:
-            return  # said elsewhere; a page that needs no database is shown all the same
+            return False  # said elsewhere; a page that needs no database is shown all the same
         size = self._heard = head.size if head else 0
-        if tree_size > max(size, *(past.known for past in ledger.past), 0):
+        if tree_size > max(size, *(past.known for past in self.engine.ledger.past), 0):
             self._alarms.ring(
                 "pass-ahead",
                 f"a pass of ours was sealed when the ledger had {tree_size:,} entries; it has {size:,}",
                 "an old backup is in use, or two databases share a secret: run `consentgate doctor`",
                 self.clock(),
             )
+        return True
 
     def alarms(self) -> tuple[Alarm, ...]:
         """What somebody should look at, as this process knows it."""

@@ -27,15 +27,22 @@ class Watch:
         moved: called with the new value when it changed.
         seen: the value that is known already.
         interval: seconds.
+        also: called after each look that succeeded: what else is to be done in the background.
     """
 
     def __init__(
-        self, read: Callable[[], int], moved: Callable[[int], None], seen: int, interval: float = INTERVAL
+        self,
+        read: Callable[[], int],
+        moved: Callable[[int], None],
+        seen: int,
+        interval: float = INTERVAL,
+        also: Callable[[], None] | None = None,
     ) -> None:
         self._read = read
         self._moved = moved
         self._seen = seen
         self._interval = interval
+        self._also = also
         self._stop = threading.Event()
         self._healthy = True
         self._thread = threading.Thread(target=self._run, name="consentgate-watch", daemon=True)
@@ -74,3 +81,8 @@ class Watch:
         if value != self._seen:
             self._seen = value
             self._moved(value)
+        if self._also is not None:
+            try:
+                self._also()
+            except Exception:
+                log.exception("what the watching thread does besides failed; it goes on watching")

@@ -84,6 +84,7 @@ class House:
     ledger: dict[str, Accepted] = field(default_factory=dict)
     linked: dict[tuple[str, str], Accepted] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     reviews: list[dict[str, Any]] = field(default_factory=list)
     fault: Exception | None = None
 
@@ -98,6 +99,9 @@ class House:
     async def link(self, visitor_id: str, subject: Subject) -> Accepted:
         self.note(f"link {visitor_id} {subject.key}")
         return self.linked.get((visitor_id, subject.key), Accepted(frozenset()))
+
+    def heard(self, tree_size: int) -> None:
+        self.sizes.append(tree_size)
 
     def note(self, what: str) -> None:
         self.asked.append(what)

@@ -154,3 +154,27 @@ def test_a_user_on_a_new_device_gets_a_shared_pass() -> None:
     assert "; Domain=example.org;" in answer.headers["set-cookie"]
     assert site.get(headers=ON_SITE, cookie=answer.cookie).reached
     assert site.house.asked == ["reload", "accepted user:ann"]
+
+
+@pytest.mark.parametrize("serial", [2, 1], ids=["good", "not good"])
+def test_each_larger_ledger_that_a_pass_knows_is_told_once(serial: int) -> None:
+    """At first sight and never again: when the pass opens, when it does not, and through what many passes share."""
+    site = Site()
+    for size in (0, 5, 3, 5, 9):
+        for number in (1, 2):
+            subject = Subject(f"{size:016x}{number:016x}", SubjectKind.VISITOR)
+            token = site.token(serial, subject=subject, tree_size=size)
+            for _ in range(2):
+                assert site.get(cookie=f"a=1; consentgate={token}".encode()).reached is (serial == 2)
+
+    assert site.house.sizes == [5, 9]
+
+
+def test_nothing_is_told_of_what_we_did_not_seal() -> None:
+    """Anybody could write a large number."""
+    site = Site()
+    forged = Site(secrets=(OLD_SECRET,)).token(2, tree_size=10**9)
+    for cookie in (f"consentgate={forged}".encode(), f"a=1; consentgate={forged}".encode()):
+        site.get(cookie=cookie)
+
+    assert site.house.sizes == []

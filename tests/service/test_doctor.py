@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consentgate.errors import ConfigurationError, InputError, RewindError
+from consentgate.errors import ConfigurationError, InputError, RewindError, StoreUnavailableError
 from consentgate.evidence import receipt
 from consentgate.evidence.entry import EpochEntry, decode
 from consentgate.evidence.ledger_file import verify_ledger
@@ -98,6 +98,66 @@ def test_a_pass_that_knows_more_rings_an_alarm(open_desk: Opener, tmp_path: Path
     assert (alarm.kind, alarm.times) == ("pass-ahead", 2)
     assert "had 4 entries; it has 2" in alarm.what
     assert desk.terms.started is False
+
+
+def test_what_the_gate_hears_in_passing_is_compared_in_the_background_once(open_desk: Opener, tmp_path: Path) -> None:
+    """Without a wait: the watching thread asks the database once for each larger size, and rings if that knows less."""
+    rewind(open_desk, tmp_path)
+    (tmp_path / "terms.db.anchor").unlink()
+    terms = unwatched(open_desk)
+    for size in (1, 2, 4, 3, 4):
+        terms.hear(size)
+    assert terms.alarms() == ()
+    for _ in range(3):
+        terms._watched()
+    (alarm,) = terms.alarms()
+    assert (alarm.kind, alarm.times) == ("pass-ahead", 1)
+
+    terms.hear(5)
+    terms._watched()
+    (alarm,) = terms.alarms()
+    assert alarm.times == 2
+    assert "had 5 entries" in alarm.what
+
+
+def test_a_worker_that_is_behind_the_others_rings_no_alarm(open_desk: Opener) -> None:
+    """The pass knows what another worker wrote a moment ago, and so does the database."""
+    one, other = open_desk(), open_desk()
+    one.publish(draft("1"))
+    one.accept(ALICE)
+    other.terms.hear(2)
+    other.terms._watched()
+
+    assert other.terms.alarms() == ()
+
+
+def test_while_the_database_cannot_be_asked_nothing_is_rung_and_nothing_forgotten(
+    open_desk: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compared as soon as it can be."""
+    rewind(open_desk, tmp_path)
+    (tmp_path / "terms.db.anchor").unlink()
+    terms = unwatched(open_desk)
+    terms.hear(4)
+    with monkeypatch.context() as broken:
+        broken.setattr(terms.engine.database, "read", _unavailable)
+        terms._watched()
+        assert terms.alarms() == ()
+    terms._watched()
+
+    assert [alarm.kind for alarm in terms.alarms()] == ["pass-ahead"]
+
+
+def unwatched(open_desk: Opener) -> Terms:
+    """A handle whose watching thread has ended, so that the test can take its place."""
+    terms = open_desk().terms
+    assert terms._watch is not None
+    terms._watch.stop()
+    return terms
+
+
+def _unavailable(work: object) -> None:
+    raise StoreUnavailableError("gone")
 
 
 def test_what_another_process_wrote_is_no_rewind(open_desk: Opener) -> None:

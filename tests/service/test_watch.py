@@ -57,6 +57,22 @@ def test_a_lost_database_is_said_once_and_forgiven(caplog: pytest.LogCaptureFixt
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+def test_what_else_is_done_in_the_background_cannot_end_the_watch(caplog: pytest.LogCaptureFixture) -> None:
+    """It is done after each look that succeeded; its failures are logged, and publications are still told."""
+    values, told, also = iter([3, 4]), list[int](), list[str]()
+
+    def fail() -> None:
+        also.append("done")
+        raise ValueError("broken")
+
+    watch = Watch(lambda: next(values), told.append, seen=3, also=fail)
+    watch.look()
+    watch.look()
+
+    assert (told, also) == ([4], ["done", "done"])
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
 def test_it_looks_at_least_twice_a_second() -> None:
     """So that one second is kept."""
     assert INTERVAL <= 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -110,4 +111,22 @@ def test_a_pass_from_a_lost_history_rings_on_our_own_pages(app: Any) -> None:
         client.cookies.set(name, sealer.seal(sealer.open(token)._replace(tree_size=1_000)))
 
         assert somebody.get("/terms/mine").status_code == 200
+        assert [alarm.kind for alarm in app.terms.alarms()] == ["pass-ahead"]
+
+
+def test_a_pass_from_a_lost_history_rings_wherever_it_is_shown(app: Any) -> None:
+    """At the gate, where nobody waits for it: a moment later the watching thread has compared."""
+    with TestClient(app, follow_redirects=False) as client:
+        somebody = Visitor(client)
+        somebody.accept()
+        assert somebody.get("/articles/one").status_code == 200
+        sealer = PassSealer(Seals([SECRET.encode()]))
+        name, token = next(iter(client.cookies.items()))
+        client.cookies.clear()
+        client.cookies.set(name, sealer.seal(sealer.open(token)._replace(tree_size=1_000)))
+
+        assert somebody.get("/articles/one").status_code == 200
+        deadline = time.monotonic() + 20
+        while not app.terms.alarms() and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert [alarm.kind for alarm in app.terms.alarms()] == ["pass-ahead"]
