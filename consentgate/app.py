@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -72,6 +73,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     cookie_domain: str | None = None,
     link_header: bool = False,
     update_header: bool = False,
+    metrics: bool = False,
     tiles: bool = False,
     test: bool = False,
     terms: Terms | None = None,
@@ -108,6 +110,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         cookie_domain: whose sub-domains share the pass, such as ``example.org``; ``None`` binds it to its host.
         link_header: add ``Link: …; rel="terms-of-service"`` to every response.
         update_header: add ``Terms-Update`` to every response while a version is announced.
+        metrics: serve counters for monitoring (Prometheus text) at ``<prefix>/metrics``, to everybody who gets there.
         tiles: serve the ledger's checkpoint, tiles and entries to everybody, below ``<prefix>/log``.
         test: mark every record as a test, for good.
         terms: a handle of your own instead of one made from the settings (for tests).
@@ -150,6 +153,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         trusted_proxies=tuple(trusted_proxies),
         secure_cookies=secure_cookies,
         cookie_domain=cookie_domain,
+        metrics=metrics,
         tiles=tiles,
         test=test,
     )  # fmt: skip
@@ -188,6 +192,10 @@ class House:
     def __init__(self, settings: Settings, terms: Terms | None, who: Who | None, base_url: str | None) -> None:
         from consentgate.service.terms import Terms as Handle
 
+        if settings.metrics and find_spec("prometheus_client") is None:
+            raise ConfigurationError(
+                "metrics=True needs the library of Prometheus", hint="pip install 'consentgate[metrics]'"
+            )
         self.settings = settings
         self.terms = terms if terms is not None else Handle(settings)
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
@@ -196,6 +204,7 @@ class House:
             self.terms, who=who, addresses=addresses, review=self.demanded,
             cookie=PassCookie(secure=settings.secure_cookies, domain=settings.cookie_domain),
         )
+        self._health: Any = None
         self._rooms: Any = None
 
     @property
@@ -257,8 +266,20 @@ class House:
             self._rooms = Rooms(self.terms)
         return self._rooms
 
+    @property
+    def health(self) -> Any:
+        """Health and metrics, which answer before we have started and while the database is away."""
+        if self._health is None:
+            from consentgate.web.health import HealthPages
+
+            self._health = HealthPages(self.terms)
+        return self._health
+
     async def pages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve everything under the prefix."""
+        if self.health.serves(scope):
+            await self.health(scope, receive, send)
+            return
         await self._started()
         self.reception.learn_place(scope)
         await self.rooms(scope, receive, send)

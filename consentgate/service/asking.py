@@ -218,6 +218,7 @@ class Asking(Handle):
             except publishing.CalendarMovedError:
                 await self.reload()
                 continue
+            self._count(prepared)
             await self._tell_withdrawal(prepared)
             return
         raise TermsChangedError("the terms keep changing; nothing was recorded", hint="try again")
@@ -227,6 +228,10 @@ class Asking(Handle):
         if any(one.withdraws for one in prepared):
             erasing.revoke(connection, self.engine.bindings(subject), self.clock() // SECOND + 1)
             meta.bump_generation(connection)
+
+    def _count(self, prepared: Iterable[deciding.Prepared]) -> None:
+        for one in prepared:
+            self.meter.decided(one.policy.kind.value, one.act.value)
 
     async def _tell_withdrawal(self, prepared: Iterable[deciding.Prepared]) -> None:
         if any(one.withdraws for one in prepared):
@@ -301,6 +306,7 @@ class Asking(Handle):
         # By its ref, like a decision from a page: where COMMIT reports an error and has committed all the same, the
         # second run finds the first record, and the caller is not sent to make another.
         await self._write(work, refs)
+        self._count(prepared)
         await self._tell_withdrawal(prepared)
         return (await self._answered(refs, {policy: act}))[0]
 

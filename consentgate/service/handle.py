@@ -13,13 +13,14 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from consentgate.errors import ConsentGateError, NotFoundError, RewindError
+from consentgate.errors import ConsentGateError, NotFoundError, OverloadedError, RewindError
 from consentgate.gate.generation import Generation
 from consentgate.service import publish as publishing
 from consentgate.service.alarms import Alarms
 from consentgate.service.engine import Clock, Engine, Randomness, now, open_generation
 from consentgate.service.holdings import State
 from consentgate.service.ledger import Pending
+from consentgate.service.meter import Meter
 from consentgate.service.offer import version_to_offer
 from consentgate.service.settings import Settings
 from consentgate.service.watch import Watch
@@ -54,6 +55,8 @@ class Handle:
         self.revoked: Mapping[bytes, int] = {}
         """Whose passes are no evidence any more, as this process last saw it; see `GateState.revoked`."""
         self._alarms = Alarms()
+        self.meter = Meter()
+        """What this process did, counted."""
         self._watch: Watch | None = None
         self._starting = asyncio.Lock()
         self._kept_pages: set[str] = set()
@@ -82,6 +85,7 @@ class Handle:
                 )
             )
             self._engine = engine
+            engine.ledger.on_batch = self.meter.batch
             try:
                 await self.reload()
                 await self._opened()
@@ -122,6 +126,11 @@ class Handle:
     def started(self) -> bool:
         """Whether the ledger is open."""
         return self._engine is not None
+
+    @property
+    def watching(self) -> bool:
+        """Whether the last look for publications reached the database. When not, gating goes on from memory."""
+        return self._watch is not None and self._watch.healthy
 
     @property
     def engine(self) -> Engine:
@@ -216,6 +225,9 @@ class Handle:
         # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
             return await asyncio.shield(self.engine.writer.write(Job(refs, work)))
+        except OverloadedError:
+            self.meter.turned_away("overloaded")
+            raise
         except RewindError as error:
             self._alarms.ring("rewind", str(error), error.hint, self.clock())
             raise

@@ -139,6 +139,8 @@ class Ledger:
         self.past = tuple(past)
         self.behind: Instant = 0
         """How far our clock is behind the last entry, in microseconds, as of the last batch."""
+        self.on_batch: Callable[[int], None] = lambda _entries: None
+        """Told how many entries each committed batch had."""
         self._clock = clock
         self._anchor = anchor
         self._frontier = Frontier()
@@ -185,6 +187,7 @@ class Ledger:
         if self._worth_keeping(self._frontier.size, pending.frontier.size, pending.at):
             self._kept_at = pending.at
         self._frontier = pending.frontier
+        self.on_batch(len(pending.entries))
         self._remember(pending.note)
 
     def rolled_back(self) -> None:

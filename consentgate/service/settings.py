@@ -59,6 +59,7 @@ class Settings:
         snooze_hours: how long "not now" is remembered in grace.
         secure_cookies: force ``__Host-`` cookies even where the scheme cannot be seen; ``None``: by the scheme.
         cookie_domain: whose sub-domains share the pass, such as ``example.org``; ``None`` binds it to its host.
+        metrics: whether counters for monitoring are served (Prometheus text).
         tiles: whether the ledger's checkpoint, tiles and entries are served to everybody (C2SP tlog-tiles).
         test: marks every entry as a test, for good.
     """
@@ -85,6 +86,7 @@ class Settings:
     snooze_hours: int = 24
     secure_cookies: bool | None = None
     cookie_domain: str | None = None
+    metrics: bool = False
     tiles: bool = False
     test: bool = False
 

@@ -21,11 +21,12 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
@@ -91,6 +92,7 @@ class _Item(Generic[C]):
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None
     error: BaseException | None = None
+    since: float = field(default_factory=time.monotonic)
 
     def start(self) -> bool:
         """Whether it is still wanted. A thread's future cannot be cancelled from now on."""
@@ -154,6 +156,17 @@ class Writer(Generic[C]):
     def waiting(self) -> int:
         """How many jobs wait for the next transaction."""
         return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next job would be refused."""
+        return len(self._queue) >= self._capacity
+
+    @property
+    def oldest(self) -> float:
+        """How many seconds the job has waited that waits longest."""
+        with self._changed:
+            return time.monotonic() - self._queue[0].since if self._queue else 0.0
 
     def submit(self, job: Job[C, T]) -> Future[T]:
         """Put a job in line from any thread and return at once; the future is done when it is durable.

@@ -38,6 +38,7 @@ offer_hours = 48
 snooze_hours = 12
 secure_cookies = true
 cookie_domain = "example.com"
+metrics = true
 tiles = true
 test = true
 """
