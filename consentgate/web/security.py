@@ -37,7 +37,7 @@ def content_security_policy(form_action: Sequence[str] = ()) -> str:
     """
     targets = " ".join(["'self'", *form_action])
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; font-src 'self'; "
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; font-src 'self'; connect-src 'self'; "
         f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
     )
 

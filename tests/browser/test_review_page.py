@@ -130,18 +130,6 @@ def test_without_scripts_everything_works(visit: Any) -> None:
     page.wait_for_url("**/news/9")
 
 
-def test_scripts_add_comforts(visit: Any) -> None:
-    """Next change moves the focus there, print is offered, and the place is kept when the view changes."""
-    page = visit("/news/7", user="ann")
-    expect(page.locator("[data-cg-print]")).to_be_visible()
-    page.click("text=Next change")
-    assert page.evaluate("document.activeElement.id") == "terms-of-use-change-1"
-    page.evaluate("scrollTo({top: 900, behavior: 'instant'})")
-    with page.expect_navigation():
-        page.evaluate("[...document.querySelectorAll('.cg-views a')].find((a) => a.href.includes('changes')).click()")
-    page.wait_for_function("scrollY > 200")
-
-
 def test_two_clicks_are_one_decision(visit: Any, live: LiveSite) -> None:
     """The second click of an impatient hand is dropped in the page, and would be harmless if it were not."""
     page = visit("/news/7", user="dan")
