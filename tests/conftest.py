@@ -3,6 +3,7 @@
 Fixtures:
     shared         the folder with the corpus and the foreign vectors, or a quiet skip: it is not in the repository.
     missing        a function that skips the test and says so at the end of the run; in CI it fails the test.
+    postgres       a function: 15 or 18 -> a running server (`tests.postgres.Server`) of the whole run, or `missing`.
     need_program   the path of a program by name, or `missing`.
     chromium       the path of a Chromium to drive, or `missing`.
     axe_script     the source of axe-core, or `missing`.
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres import Server, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
@@ -67,6 +70,23 @@ def _missing_fixture() -> Callable[[str], NoReturn]:
 @pytest.fixture(name="need_program", scope="session")
 def _need_program() -> Callable[[str], str]:
     return lambda name: shutil.which(name) or _missing_thing(f"the program {name}")
+
+
+@pytest.fixture(name="postgres", scope="session")
+def _postgres() -> Iterator[Callable[[int], Server]]:
+    """Servers by version, each started once, when the first test asks for it."""
+    servers: dict[int, Server] = {}
+
+    def server(version: int) -> Server:
+        if programs(version) is None:
+            _missing_thing(f"PostgreSQL {version}")
+        if version not in servers:
+            servers[version] = Server(version)
+        return servers[version]
+
+    yield server
+    for one in servers.values():
+        one.close()
 
 
 @pytest.fixture(name="shared", scope="session")

@@ -3,7 +3,8 @@
 Room: store. Everything here blocks: callers run it in a thread, never in a request's own task. It may not import
 evidence, gate or service.
 
-The parts that differ between databases are behind `Backend`; SQLite's are in `consentgate.store.sqlite`.
+The parts that differ between databases are behind `Backend`; they are in `consentgate.store.sqlite` and
+`consentgate.store.postgres`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
-from consentgate.store import schema, sqlite
+from consentgate.store import postgres, schema, sqlite
 from consentgate.store.tables import SCHEMA_VERSION
 
 T = TypeVar("T")
@@ -32,6 +33,10 @@ _log = logging.getLogger("consentgate")
 
 class Backend(Protocol):
     """What each kind of database brings of its own."""
+
+    @property
+    def queues(self) -> bool:
+        """Whether entries wait in a queue until they get their places in the ledger."""
 
     @property
     def fresh(self) -> bool:
@@ -73,14 +78,15 @@ class Database:
         self.lock_timeout = lock_timeout
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True, lock_timeout: float = 10.0, readers: int = 16) -> Database:
+    def open(cls, url: str, *, create: bool = True, lock_timeout: float = 10.0, readers: int | None = None) -> Database:
         """Open a database; a fresh one gets its tables at once, an older SQLite file the tables it lacks.
 
         Args:
-            url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
+            url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in memory, or
+                ``postgresql://user:password@host/name``.
             create: whether to make a file that does not exist, and tables that are not there.
             lock_timeout: seconds to wait for another process that writes.
-            readers: most reading connections at a time.
+            readers: most reading connections at a time; ``None``: as many as suit this kind of database.
 
         Raises:
             ConfigurationError: not a URL we know, made by a newer consentgate, or to be brought up first.
@@ -95,7 +101,7 @@ class Database:
         return database
 
     @classmethod
-    def bare(cls, url: str, *, create: bool = False, lock_timeout: float = 10.0, readers: int = 16) -> Database:
+    def bare(cls, url: str, *, create: bool = False, lock_timeout: float = 10.0, readers: int | None = None) -> Database:
         """Open a database whatever tables it has, to look at them or to bring them up.
 
         Raises:
@@ -103,7 +109,7 @@ class Database:
             StoreUnavailableError: it cannot be opened; the hint says what to look at.
         """
         parsed = _parse(url)
-        name = parsed.render_as_string(hide_password=True)
+        name = parsed.set(query={}).render_as_string(hide_password=True)
         try:
             return cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
         except OSError as error:
@@ -157,8 +163,16 @@ class Database:
             OverloadedError: all reading connections are busy.
         """
         self._check()
-        with _translated(), self._backend.reading() as connection:
-            return work(connection)
+        with _translated():
+            try:
+                with self._backend.reading() as connection:
+                    return work(connection)
+            except Exception as error:
+                if not postgres.lost(error):
+                    raise
+            # The server was restarted, or somebody in between hung up: the pool has thrown its connections away.
+            with self._backend.reading() as connection:
+                return work(connection)
 
     def stream(self, work: Callable[[Connection], Iterable[T]]) -> Iterator[T]:
         """Yield what `work` yields, on a connection of its own, for exports that take long.
@@ -174,7 +188,8 @@ class Database:
     def transaction(self, timeout: float | None = None) -> Iterator[Connection]:
         """The write transaction: committed at the end of the block, rolled back where it raises.
 
-        Only the `Writer` and set-up use it; while it is open no other thread or process writes.
+        Only the `Writer`, the sequencer and set-up use it. On SQLite no other thread or process writes while it is
+        open; on PostgreSQL others do, and what must not happen twice locks a row (`entries.lock_head`).
 
         Raises:
             StoreUnavailableError: the lock was not free in time, or the database refused.
@@ -236,16 +251,14 @@ def _parse(url: str) -> URL:
         ) from error
 
 
-def _backend(url: URL, *, create: bool, readers: int) -> Backend:
+def _backend(url: URL, *, create: bool, readers: int | None) -> Backend:
     kind = url.get_backend_name()
-    if kind == "postgresql":
-        raise ConfigurationError(
-            "PostgreSQL comes with the postgres extra", hint="use sqlite:///consentgate.db for now"
-        )
+    if url.drivername in ("postgresql", "postgresql+psycopg", "postgres"):
+        return postgres.Postgres(url) if readers is None else postgres.Postgres(url, readers=readers)
     if kind != "sqlite" or url.get_driver_name() not in ("pysqlite", ""):
         raise ConfigurationError(
             f"consentgate keeps its records in SQLite or PostgreSQL, not in {url.drivername}",
-            hint="write sqlite:///consentgate.db; the driver is chosen for you",
+            hint="write sqlite:///consentgate.db or postgresql://user@host/name; the driver is chosen for you",
         )
     if url.query or url.host or url.username:
         raise ConfigurationError(
@@ -253,11 +266,15 @@ def _backend(url: URL, *, create: bool, readers: int) -> Backend:
         )
     if url.database in (None, "", ":memory:"):
         return sqlite.SqliteMemory()
-    return sqlite.SqliteFile(Path(str(url.database)), create=create, readers=readers)
+    return sqlite.SqliteFile(Path(str(url.database)), create=create, readers=readers or 16)
 
 
 def explained(error: Exception) -> Exception:
     """An error of database or driver as one of ours; any other as it is. A statement's values are never in it."""
+    if isinstance(error, DBAPIError) and error.orig is not None and postgres.ours(error.orig):
+        error = error.orig
+    if postgres.ours(error):
+        return postgres.explain(error)
     if isinstance(error, IntegrityError | sqlite3.IntegrityError):
         message = f"a row would break a rule of the database ({getattr(error, 'orig', error)})"
         return StoreError(message, hint="what it names is there already, or is not there at all")
@@ -276,4 +293,4 @@ def _translated() -> Iterator[None]:
         ours = explained(error)
         if ours is error:
             raise
-        raise ours from error
+        raise ours from postgres.cause(error)

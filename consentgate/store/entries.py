@@ -18,6 +18,9 @@ from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, c
 from consentgate.store.subjects import OpeningRow, living
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
 
+_LONGEST_WAIT = 10_000
+"""Milliseconds to wait for the head on PostgreSQL: a process that was stopped while it held it stops nobody for ever."""
+
 PAGE = 1_000
 """Rows that are fetched at a time where a stream is read."""
 
@@ -81,6 +84,7 @@ _INSERT_TILE = PreparedInsert(TILE)
 _INSERT_CHECKPOINT = PreparedInsert(CHECKPOINT, ignore=True)
 _INSERT_HEAD = PreparedInsert(HEAD, ignore=True)
 _SELECT_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note), ())
+_LOCK_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note).with_for_update(), ())
 _MOVE_HEAD = Prepared(
     lambda _: (
         update(HEAD)
@@ -160,7 +164,23 @@ def tile_hashes(connection: Connection, level: int, idx: int) -> bytes | None:
 def head(connection: Connection) -> HeadRow | None:
     """The newest checkpoint, or ``None`` before the first."""
     row = _SELECT_HEAD.one(connection)
-    return None if row is None else HeadRow._make(row)
+    return HeadRow._make(row) if row is not None and row[0] else None
+
+
+def lock_head(connection: Connection) -> HeadRow | None:
+    """`head`, and until the transaction ends nobody else moves it, here or in another process.
+
+    On SQLite a write transaction is alone anyway. On PostgreSQL the row is locked; where it is not there yet it is
+    made, as the head of a ledger of no entries, because only a row can be locked.
+    """
+    if connection.dialect.name == "sqlite":
+        return head(connection)
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_WAIT}")
+    row = _LOCK_HEAD.one(connection)
+    if row is None:
+        _INSERT_HEAD.one(connection, 1, 0, 0, "")
+        row = _LOCK_HEAD.one(connection)
+    return HeadRow._make(row) if row is not None and row[0] else None
 
 
 def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> None:
@@ -174,7 +194,8 @@ def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> N
         StoreError: somebody else moved it; the transaction must be rolled back.
     """
     if expected is None:
-        moved = _INSERT_HEAD.one(connection, 1, row.size, row.at, row.note)
+        moved = _MOVE_HEAD.run(connection, row.size, row.at, row.note, 0)
+        moved = moved or _INSERT_HEAD.one(connection, 1, row.size, row.at, row.note)
     else:
         moved = _MOVE_HEAD.run(connection, row.size, row.at, row.note, expected)
     if moved != 1:

@@ -89,6 +89,8 @@ def driver(connection: Connection) -> sqlite3.Connection:
 class _Sqlite:
     """What the file and the memory have in common."""
 
+    queues = False
+
     def changes(self, connection: Connection) -> int:
         """A number that grows with each row that a write transaction changes."""
         return driver(connection).total_changes

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, cast, func, select, union_all, update
 
 from consentgate.store.statements import Prepared, PreparedInsert, chunks
 from consentgate.store.tables import OPENING
@@ -126,7 +126,7 @@ def replace_openings(connection: Connection, ref: bytes, openings: str) -> bool:
     row = opening_by_ref(connection, ref)
     if row is None:
         return False
-    length = connection.scalar(select(_LENGTH).where(OPENING.c.ref == ref)) or 0
+    length = connection.scalar(select(_length(connection)).where(OPENING.c.ref == ref)) or 0
     connection.execute(update(OPENING).where(OPENING.c.ref == ref).values(openings=_padded(openings, length)))
     return True
 
@@ -139,7 +139,7 @@ def delete_openings(connection: Connection, refs: Iterable[bytes]) -> int:
     """
     gone = 0
     for some in chunks(refs):
-        rows = connection.execute(select(OPENING, _LENGTH).where(OPENING.c.ref.in_(some))).all()
+        rows = connection.execute(select(OPENING, _length(connection)).where(OPENING.c.ref.in_(some))).all()
         erased = [_blank(OpeningRow._make(row[:-1]), row[-1]) for row in rows if living(row[:-1]) is not None]
         gone += len(erased)
         if erased:
@@ -147,7 +147,13 @@ def delete_openings(connection: Connection, refs: Iterable[bytes]) -> int:
     return gone
 
 
-_LENGTH = func.length(cast(OPENING.c.openings, LargeBinary))
+def _length(connection: Connection) -> ColumnElement[int]:
+    """How many bytes the openings of a row have. PostgreSQL would read a text as the notation of bytes."""
+    if connection.dialect.name == "postgresql":
+        return func.octet_length(OPENING.c.openings)
+    return func.length(cast(OPENING.c.openings, LargeBinary))
+
+
 _OVERWRITE = (
     update(OPENING)
     .where(OPENING.c.ref == bindparam("key"))

@@ -42,6 +42,8 @@ PREFIX = "consentgate_"
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
 SMALL = SmallInteger().with_variant(Integer, "sqlite")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared byte by byte, as SQLite does: the order of slugs and languages is the same everywhere."""
 _STRICT: dict[str, Any] = {"sqlite_strict": True}
 _STRICT_KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
@@ -92,14 +94,14 @@ class Opening(Shelf, table=True):
 
     ref: bytes = _column(LargeBinary, key=True)
     subject_tag: bytes | None = _column(LargeBinary, null=True)
-    subject_kind: str | None = _column(Text, null=True)
+    subject_kind: str | None = _column(TEXT, null=True)
     linked_tag: bytes | None = _column(LargeBinary, null=True)
-    policy: str | None = _column(Text, null=True)
+    policy: str | None = _column(TEXT, null=True)
     serial: int | None = _column(BIG, null=True)
-    act: str | None = _column(Text, null=True)
+    act: str | None = _column(TEXT, null=True)
     at: int = _column(BIG)
     expires: int | None = _column(BIG, null=True)
-    openings: str = _column(Text)
+    openings: str = _column(TEXT)
 
 
 class Tile(Shelf, table=True):
@@ -123,7 +125,7 @@ class Head(Shelf, table=True):
     id: int = _column(SMALL, key=True)
     size: int = _column(BIG)
     at: int = _column(BIG)
-    note: str = _column(Text)
+    note: str = _column(TEXT)
 
 
 class Checkpoint(Shelf, table=True):
@@ -133,7 +135,7 @@ class Checkpoint(Shelf, table=True):
     __table_args__: ClassVar[Any] = (_STRICT,)
 
     size: int = _column(BIG, key=True)
-    note: str = _column(Text)
+    note: str = _column(TEXT)
 
 
 class Blob(Shelf, table=True):
@@ -142,8 +144,8 @@ class Blob(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "blob"
     __table_args__: ClassVar[Any] = (_STRICT,)
 
-    digest: str = _column(Text, key=True)
-    media: str = _column(Text)
+    digest: str = _column(TEXT, key=True)
+    media: str = _column(TEXT)
     data: bytes = _column(LargeBinary)
 
 
@@ -153,10 +155,10 @@ class RedlinePlace(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "redline"
     __table_args__: ClassVar[Any] = (_STRICT_KEYED,)
 
-    old_digest: str = _column(Text, key=True)
-    new_digest: str = _column(Text, key=True)
-    algorithm: str = _column(Text, key=True)
-    digest: str = _column(Text, ForeignKey(PREFIX + "blob.digest"))
+    old_digest: str = _column(TEXT, key=True)
+    new_digest: str = _column(TEXT, key=True)
+    algorithm: str = _column(TEXT, key=True)
+    digest: str = _column(TEXT, ForeignKey(PREFIX + "blob.digest"))
 
 
 class PolicyShelf(Shelf, table=True):
@@ -165,8 +167,8 @@ class PolicyShelf(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "policy"
     __table_args__: ClassVar[Any] = (_STRICT,)
 
-    slug: str = _column(Text, key=True)
-    settings: str = _column(Text)
+    slug: str = _column(TEXT, key=True)
+    settings: str = _column(TEXT)
     position: int = _column(Integer)
 
 
@@ -177,13 +179,13 @@ class VersionShelf(Shelf, table=True):
     __table_args__: ClassVar[Any] = (UniqueConstraint("policy", "label", name=PREFIX + "version_label"), _STRICT)
 
     serial: int = _column(BIG, key=True)
-    policy: str = _column(Text, ForeignKey(PREFIX + "policy.slug"))
-    label: str = _column(Text)
-    impact: str = _column(Text)
+    policy: str = _column(TEXT, ForeignKey(PREFIX + "policy.slug"))
+    label: str = _column(TEXT)
+    impact: str = _column(TEXT)
     announced: int = _column(BIG)
     effective: int = _column(BIG)
     enforced: int = _column(BIG)
-    prevailing: str = _column(Text)
+    prevailing: str = _column(TEXT)
     published: int = _column(BIG)
 
 
@@ -194,12 +196,12 @@ class TranslationShelf(Shelf, table=True):
     __table_args__: ClassVar[Any] = (_STRICT,)
 
     serial: int = _column(BIG, ForeignKey(PREFIX + "version.serial"), key=True)
-    language: str = _column(Text, key=True)
-    title: str = _column(Text)
-    digest: str = _column(Text, ForeignKey(PREFIX + "blob.digest"))
-    raw_digest: str = _column(Text, ForeignKey(PREFIX + "blob.digest"))
+    language: str = _column(TEXT, key=True)
+    title: str = _column(TEXT)
+    digest: str = _column(TEXT, ForeignKey(PREFIX + "blob.digest"))
+    raw_digest: str = _column(TEXT, ForeignKey(PREFIX + "blob.digest"))
     size: int = _column(BIG)
-    summary: str = _column(Text)
+    summary: str = _column(TEXT)
 
 
 class Token(Shelf, table=True):
@@ -208,10 +210,10 @@ class Token(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "token"
     __table_args__: ClassVar[Any] = (UniqueConstraint("digest", name=PREFIX + "token_digest"), _STRICT)
 
-    id: str = _column(Text, key=True)
-    digest: str = _column(Text)
-    role: str = _column(Text)
-    label: str = _column(Text)
+    id: str = _column(TEXT, key=True)
+    digest: str = _column(TEXT)
+    role: str = _column(TEXT)
+    label: str = _column(TEXT)
     created: int = _column(BIG)
     expires: int | None = _column(BIG, null=True)
     revoked: int | None = _column(BIG, null=True)
@@ -223,8 +225,8 @@ class Meta(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "meta"
     __table_args__: ClassVar[Any] = (_STRICT_KEYED,)
 
-    key: str = _column(Text, key=True)
-    value: str = _column(Text)
+    key: str = _column(TEXT, key=True)
+    value: str = _column(TEXT)
 
 
 def _table(model: type[Shelf]) -> Table:

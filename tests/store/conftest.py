@@ -1,7 +1,7 @@
 """What the tests of the store share.
 
 Fixtures:
-    url         where the conformance tests run: a file, and memory. A third database is one more parameter.
+    url         where the conformance tests run: a file, memory, and two releases of PostgreSQL.
     database    an open database at `url`.
     file        an open database in a file, for what is true of files alone.
     fake        the module ``fake_ledger``.
@@ -47,9 +47,13 @@ def _fake() -> ModuleType:
     return _load("fake_ledger")
 
 
-@pytest.fixture(name="url", params=["file", "memory"])
+@pytest.fixture(name="url", params=["file", "memory", "postgres15", "postgres18"])
 def _url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'shelves.db'}" if request.param == "file" else "sqlite://"
+    kind: str = request.param
+    if kind.startswith("postgres"):
+        url: str = request.getfixturevalue("postgres")(int(kind.removeprefix("postgres"))).fresh()
+        return url
+    return f"sqlite:///{tmp_path / 'shelves.db'}" if kind == "file" else "sqlite://"
 
 
 @pytest.fixture(name="database")

@@ -72,7 +72,7 @@ class FakeLedger:
     def begin(self, connection: Connection, jobs: Sequence[Job[Context, Any]]) -> Context:
         self.batches.append(len(jobs))
         self.fail_begin()
-        head = entries.head(connection)
+        head = entries.lock_head(connection)
         refs = [ref for job in jobs for ref in job.refs]
         known = entries.refs_known(connection, refs)
         return Context(head.size if head else 0, head.note if head else GENESIS, known)

@@ -234,6 +234,7 @@ def test_a_database_that_fails_again_and_again_is_given_up_on(writer: Make, fake
     assert places([own.submit(fake.append(f"{n}")) for n in range(50)]) == list(range(1, 51))
 
 
+@pytest.mark.parametrize("url", ["file", "memory"], indirect=True)
 def test_a_lock_that_is_not_free_fails_the_batch_once(database: Database, writer: Make, fake: ModuleType) -> None:
     """Where no transaction could begin, everybody is told after one time limit; the same refs may be sent again."""
     database.lock_timeout = 0.05

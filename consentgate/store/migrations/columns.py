@@ -14,8 +14,9 @@ from sqlalchemy.sql.schema import SchemaItem
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _SMALL = sa.SmallInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _KINDS: dict[str, Any] = {
-    "big": _BIG, "small": _SMALL, "integer": sa.Integer(), "text": sa.Text(), "bytes": sa.LargeBinary(),
+    "big": _BIG, "small": _SMALL, "integer": sa.Integer(), "text": _TEXT, "bytes": sa.LargeBinary(),
 }  # fmt: skip
 
 
