@@ -101,7 +101,9 @@ class Database:
         return database
 
     @classmethod
-    def bare(cls, url: str, *, create: bool = False, lock_timeout: float = 10.0, readers: int | None = None) -> Database:
+    def bare(
+        cls, url: str, *, create: bool = False, lock_timeout: float = 10.0, readers: int | None = None
+    ) -> Database:
         """Open a database whatever tables it has, to look at them or to bring them up.
 
         Raises:
@@ -111,7 +113,8 @@ class Database:
         parsed = _parse(url)
         name = parsed.set(query={}).render_as_string(hide_password=True)
         try:
-            return cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
+            with _translated():
+                return cls(_backend(parsed, create=create, readers=readers), name, lock_timeout)
         except OSError as error:
             raise sqlite.explain(error) from error
 

@@ -19,7 +19,7 @@ from consentgate.store.subjects import OpeningRow, living
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
 
 _LONGEST_WAIT = 10_000
-"""Milliseconds to wait for the head on PostgreSQL: a process that was stopped while it held it stops nobody for ever."""
+"""Milliseconds to wait for the head on PostgreSQL: a process that was stopped while it holds it must not stop all."""
 
 PAGE = 1_000
 """Rows that are fetched at a time where a stream is read."""

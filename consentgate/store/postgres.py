@@ -203,7 +203,7 @@ def _use(engine: Engine) -> Iterator[Connection]:
             raise
 
 
-_REMAINING = re.compile(r"^[^:\n]*: *\d+ [^,\d\n]+, *\d+ [^,\d\n]+, *(\d+) ", re.MULTILINE)
+_REMAINING = re.compile(r"^[^:\n]*: *\d+ [^,\d\n]+, *\d+ [^,\d\n]+, *(\d+) [^\d(,\n]*$", re.MULTILINE)
 
 
 def left_behind(report: str) -> int:
@@ -221,6 +221,13 @@ def _number(words: str | tuple[str, ...]) -> int:
     return int(words)
 
 
+# A connection that is refused has no code, only words: those of the server, in whatever language it was built for.
+_REFUSALS = (
+    (r"database .* does not exist", "3D"),
+    (r"role .* does not exist|authentication failed|pg_hba\.conf|no password supplied", "28"),
+    (r"too many clients|connection slots", "53300"),
+    (r"starting up|shutting down|recovery mode", "57P"),
+)
 _AGAIN = "the same request may be sent again"
 _RIGHTS = "grant the role what `consentgate db roles` prints"
 
@@ -273,8 +280,8 @@ def said(error: BaseException) -> str:
 
 def explain(error: BaseException) -> StoreError:
     """PostgreSQL's complaint, in words that say what to do."""
-    code = getattr(error, "sqlstate", None) or ""
     words = said(error)
+    code = getattr(error, "sqlstate", None) or next((code for form, code in _REFUSALS if re.search(form, words)), "")
     if code.startswith("23"):
         return StoreError(
             f"a row would break a rule of the database ({words})",

@@ -194,7 +194,7 @@ def test_nobody_else_may_read_a_new_file(tmp_path: Path) -> None:
 
 def test_a_reader_cannot_write(database: Database) -> None:
     """What a reader tries to write is refused, and writers still may."""
-    with pytest.raises(StoreUnavailableError, match="only (be|lets us) read"):
+    with pytest.raises(StoreUnavailableError, match=r"only (be|lets us) read"):
         database.read(lambda connection: meta.put(connection, "origin", "smuggled"))
     database.write(lambda connection: meta.put(connection, "a", "b"))
 

@@ -93,7 +93,7 @@ def test_refs_are_known_at_every_length_of_the_list(filled: Database, number: in
 def test_a_place_or_a_ref_is_given_once(database: Database, clash: EntryRow) -> None:
     """A second entry at a place, or for a ref, is refused, and nothing of its transaction stays."""
     rows = _fill(database, 5)
-    with pytest.raises(StoreError, match="(?i)unique"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         database.write(lambda connection: entries.insert_entries(connection, [_row(7), clash]))
 
     assert rows == database.read(lambda connection: list(entries.entries(connection, 0, 100)))

@@ -76,7 +76,7 @@ def test_a_policy_is_written_again_and_a_version_never(database: Database) -> No
 
     assert (PolicyRow("terms", '{"retired":5}', 3),) == database.read(policies.load_calendar).policies
     for clash in (_version(1, label="other"), _version(2, label="v1")):
-        with pytest.raises(StoreError, match="(?i)unique"):
+        with pytest.raises(StoreError, match=r"(?i)unique"):
             database.write(lambda connection, row=clash: policies.insert_versions(connection, [row]))
     assert (_version(1),) == database.read(policies.load_calendar).versions
 
@@ -106,7 +106,7 @@ def test_two_policies_may_have_the_same_label(database: Database) -> None:
 def test_nothing_refers_to_what_is_not_there(database: Database, orphan: Any) -> None:
     """A row that names a policy, version or text we do not have is refused."""
     database.write(lambda connection: _publish(connection, _version(1)))
-    with pytest.raises(StoreError, match="(?i)foreign key"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         database.write(orphan)
 
 

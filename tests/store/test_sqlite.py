@@ -36,7 +36,7 @@ def row(idx: int) -> EntryRow:
 def test_a_broken_rule_is_not_an_outage(database: Database) -> None:
     """A row that is there already is a `StoreError` that no retry would mend, not an unavailable database."""
     database.write(lambda connection: entries.insert_entries(connection, [row(0)]))
-    with pytest.raises(StoreError, match="(?i)unique") as caught:
+    with pytest.raises(StoreError, match=r"(?i)unique") as caught:
         database.write(lambda connection: entries.insert_entries(connection, [row(0)]))
 
     assert not isinstance(caught.value, StoreUnavailableError)

@@ -49,7 +49,7 @@ def test_an_entry_has_one_opening(database: Database, make: Any) -> None:
     """A second opening for a ref is refused: what was committed to cannot be said again differently."""
     row = make()
     _keep(database, row)
-    with pytest.raises(StoreError, match="(?i)unique"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         _keep(database, row._replace(openings="{}"))
 
     assert row == database.read(lambda connection: subjects.opening_by_ref(connection, row.ref))

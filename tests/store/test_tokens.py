@@ -43,5 +43,5 @@ def test_a_token_is_revoked_once(database: Database) -> None:
 def test_an_id_and_a_digest_are_given_once(database: Database, clash: TokenRow) -> None:
     """A second token with the same id or the same secret is refused."""
     database.write(lambda connection: tokens.insert_token(connection, ROW))
-    with pytest.raises(StoreError, match="(?i)unique"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         database.write(lambda connection: tokens.insert_token(connection, clash))
