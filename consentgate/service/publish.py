@@ -33,6 +33,8 @@ TEXT = "text/markdown; charset=utf-8"
 RAW = "application/octet-stream"
 REDLINE = "application/vnd.consentgate.redline+json"
 JSON = "application/json"
+SETTINGS = "policy.settings"
+"""Action of the entry that says what the settings of a ``policy`` are since then: the digest ``settings``."""
 
 
 class CalendarMovedError(ConsentGateError):
@@ -99,8 +101,10 @@ def execute(
     if pending.generation != plan.generation:
         raise CalendarMovedError("something was published meanwhile")
     first = shelf.next_serial(connection)
+    # The instant of its entry, which follows: each entry of a batch is a microsecond later than the one before.
     versions = tuple(
-        replace(version, serial=first + place, published=pending.at) for place, version in enumerate(plan.versions)
+        replace(version, serial=first + place, published=pending.at + place)
+        for place, version in enumerate(plan.versions)
     )
     known = {policy.slug: policy for policy in (*calendar.policies, *plan.policies)}
     amended = _amended(plan)
@@ -112,8 +116,11 @@ def execute(
         _publish_entry(known[version.policy], version, calendar, versions, digest(settings[version.policy]))
         for version in (*versions, *amended)
     ]
-    if plan.policies and not entries:
-        entries = [_settings_entry(policy, digest(settings[policy.slug])) for policy in plan.policies]
+    # A version's entry names its policy's settings; settings that changed without a version get an entry of their own.
+    told = {version.policy for version in (*versions, *amended)}
+    entries += [
+        _settings_entry(policy, digest(settings[policy.slug])) for policy in plan.policies if policy.slug not in told
+    ]
     for entry in entries:
         append_with_administrator(pending, entry, by, randomness)
     generation = meta.bump_generation(connection)
@@ -133,8 +140,10 @@ def _keep_blobs(connection: Connection, plan: Plan, settings: dict[str, bytes]) 
             *(BlobRow(digest(data), JSON, data) for data in settings.values()),
             *(
                 BlobRow(digest(item.summary.encode()), TEXT, item.summary.encode())
-                for version in plan.versions
-                for item in version.translations
+                for item in (
+                    *(item for version in plan.versions for item in version.translations),
+                    *(item for _, item in plan.translations),
+                )
                 if item.summary
             ),
         ],
@@ -209,7 +218,7 @@ def _settings_entry(policy: Policy, settings: str) -> Callable[[Instant, bytes, 
             id=uuid7(at, randomness),
             at=at,
             commitments=commitments,
-            action="policy.settings",
+            action=SETTINGS,
             details={"policy": policy.slug, "settings": settings},
         )
 

@@ -14,20 +14,30 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from consentgate.errors import VerificationError
-from consentgate.evidence.commitments import Openings, check_openings, parse_openings
-from consentgate.evidence.entry import DecisionEntry, Entry, EpochEntry, EraseEntry, LinkEntry, PublishEntry, decode
+from consentgate.evidence.commitments import Openings, check_openings, format_openings, parse_openings
+from consentgate.evidence.entry import (
+    AdminEntry,
+    DecisionEntry,
+    Entry,
+    EpochEntry,
+    EraseEntry,
+    LinkEntry,
+    PublishEntry,
+    decode,
+)
 from consentgate.evidence.ledger_file import check_epoch
 from consentgate.evidence.tiles import Frontier
 from consentgate.evidence.tlog import leaf_hash
 from consentgate.service.engine import Engine
 from consentgate.service.ledger import Ledger
+from consentgate.service.verify_published import Published
 from consentgate.store import entries as shelf
 from consentgate.store import subjects
 from consentgate.store.blobs import get_blob
 from consentgate.store.entries import ExportRow, HeadRow
 from consentgate.store.tables import BLOB, ENTRY, OPENING, TILE
-from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
+from consentgate.terms.instants import Instant
 from consentgate.terms.subject import Subject, SubjectKind
 
 PAGE = 2_000
@@ -130,12 +140,13 @@ class _Walk:
     def __init__(self, engine: Engine, report: Report) -> None:
         self.frontier = Frontier()
         self.last = -1
+        self.at: Instant = 0
         self._engine = engine
         self._report = report
         # Entries with openings that are gone and not accounted for: place, and names of the fields.
         self.unopened: dict[UUID, tuple[int, frozenset[str]]] = {}
         self.past: list[tuple[str, int]] = []
-        self.publications: list[PublishEntry] = []
+        self.published = Published()
         self.digests: set[str] = set()
         self.roots: dict[int, bytes] = {}
 
@@ -172,9 +183,12 @@ class _Walk:
 
     def _entry(self, row: ExportRow, before: list[bytes]) -> None:
         entry = decode(row.leaf)
+        self.at = entry.at
         if entry.ref != row.ref:
             self._report.add(f"entry {row.idx}: its key is not the id in it")
         openings = parse_openings(row.opening.openings) if row.opening else {}
+        if row.opening and row.opening.openings != format_openings(openings):
+            self._report.add(f"entry {row.idx}: its openings are not written as we write them")
         if gone := check_openings(entry.commitments, openings):
             self.unopened[entry.id] = (row.idx, frozenset(gone))
         elif entry.commitments:
@@ -186,10 +200,8 @@ class _Walk:
             self.past.append((entry.origin, entry.size))
         if isinstance(entry, PublishEntry):
             self._report.publications += 1
-            self.publications.append(entry)
-            self.digests.update(text.text for text in entry.texts)
-            self.digests.update(text.raw for text in entry.texts)
-            self.digests.add(entry.policy_digest)
+        if isinstance(entry, PublishEntry | AdminEntry):
+            self.digests.update(self.published.take(entry))
         if isinstance(entry, DecisionEntry):
             self._report.decisions += 1
             self.digests.update(
@@ -221,16 +233,16 @@ class _Walk:
         opening = row.opening
         if opening is None:
             return
-        said: tuple[object, ...] = (None, None, None, entry.at, None)
-        if isinstance(entry, DecisionEntry):
-            said = (entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
-        elif isinstance(entry, LinkEntry):
-            said = (None, None, "link", entry.at, None)
-        elif isinstance(entry, EraseEntry) and not entry.erases:
-            said = (None, None, entry.mode, entry.at, None)
-        if said != (opening.policy, opening.serial, opening.act, opening.at, opening.expires):
-            self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
         kind = openings["subject_kind"].value if "subject_kind" in openings else None
+        said: tuple[object, ...] = (None, None, None, None, entry.at, None)
+        if isinstance(entry, DecisionEntry):
+            said = (kind, entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
+        elif isinstance(entry, LinkEntry):
+            said = (kind, None, None, "link", entry.at, None)
+        elif isinstance(entry, EraseEntry) and not entry.erases:
+            said = (kind, None, None, entry.mode, entry.at, None)
+        if said != (opening.subject_kind, opening.policy, opening.serial, opening.act, opening.at, opening.expires):
+            self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
         filed = [
             (opening.subject_tag, openings.get("subject"), kind),
             (opening.linked_tag, openings.get("visitor"), "visitor"),
@@ -249,13 +261,18 @@ def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: HeadR
         signed = ledger.open(head.note.encode()).checkpoint
         if (signed.size, signed.root) != (walk.frontier.size, walk.frontier.root) or signed.size != head.size:
             report.add("the entries do not give the root that was signed")
+        if head.at != walk.at:
+            report.add("the head does not say when the last entry was made")
     except VerificationError as error:
         report.add(f"the head: {error}")
     beyond = connection.scalar(select(ENTRY.c.idx).where(ENTRY.c.idx >= head.size).limit(1))
     if beyond is not None:
         report.add(f"entry {beyond} lies beyond the signed size {head.size}")
-    for size, note in shelf.checkpoints(connection, limit=1_000_000):
+    kept = shelf.checkpoints(connection, limit=1_000_000)
+    for size, note in kept:
         _check_kept(connection, ledger, size, note, walk.frontier, report)
+    if len(kept) != (counted := shelf.kept(connection)):
+        report.add(f"{counted} checkpoints were kept, and {len(kept)} are there")
     for index, names in walk.unopened.values():
         report.add(f"entry {index}: its openings are missing ({', '.join(sorted(names))}), and no erasure says why")
     if walk.past != [(past.origin, past.size) for past in ledger.past]:
@@ -267,7 +284,7 @@ def _check_rest(connection: Connection, ledger: Ledger, walk: _Walk, head: HeadR
         elif digest(row.data) != wanted:
             report.add(f"the bytes of {wanted} were changed")
     _check_strays(connection, walk, report)
-    _check_versions(connection, walk.publications, report)
+    walk.published.check(connection, report.add)
 
 
 def _check_kept(
@@ -289,45 +306,12 @@ def _check_strays(connection: Connection, walk: _Walk, report: Report) -> None:
         select(OPENING.c.ref).join(ENTRY, ENTRY.c.ref == OPENING.c.ref, isouter=True).where(ENTRY.c.ref.is_(None))
     )
     for ref in connection.scalars(statement.limit(10)):
-        report.add(f"there is an opening for {UUID(bytes=ref)}, which is no entry")
+        report.add(f"there is an opening for {_name(ref)}, which is no entry")
     for name, data in connection.execute(select(BLOB.c.digest, BLOB.c.data)):
         if digest(data) != name and name not in walk.digests:
             report.add(f"the bytes of {name} were changed")
 
 
-def _check_versions(connection: Connection, publications: list[PublishEntry], report: Report) -> None:
-    """What the gate works with must be what the ledger says was published."""
-    from consentgate.service.catalog import load_calendar
-
-    calendar: Calendar = load_calendar(connection)
-    entered = {entry.serial: entry for entry in publications}
-    for version in calendar.versions:
-        entry = entered.pop(version.serial, None)
-        if entry is None:
-            report.add(f"{version.policy} {version.label} was never published in the ledger")
-            continue
-        said = (
-            entry.policy,
-            entry.version,
-            entry.impact,
-            entry.announced,
-            entry.effective,
-            entry.enforced,
-            entry.prevailing,
-        )
-        is_ = (
-            version.policy,
-            version.label,
-            version.impact.value,
-            version.announced,
-            version.effective,
-            version.enforced,
-            version.prevailing,
-        )
-        texts = {(text.language, text.text, text.raw, text.title) for text in entry.texts}
-        if said != is_ or texts != {
-            (one.language, one.digest, one.raw_digest, one.title) for one in version.translations
-        }:
-            report.add(f"{version.policy} {version.label} is not what was published under this name")
-    for entry in entered.values():
-        report.add(f"{entry.policy} {entry.version} was published, and its version is missing")
+def _name(ref: bytes) -> str:
+    """How the id of a row is written, where it is one."""
+    return str(UUID(bytes=ref)) if len(ref) == 16 else f"the key {ref[:16].hex() or 'without a byte'}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from consentgate.errors import StoreError
+from consentgate.store import meta
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
 from consentgate.store.subjects import OpeningRow, living
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
@@ -23,6 +24,8 @@ _LONGEST_WAIT = 10_000
 
 PAGE = 1_000
 """Rows that are fetched at a time where a stream is read."""
+
+_KEPT = "checkpoints_kept"
 
 
 class EntryRow(NamedTuple):
@@ -207,8 +210,18 @@ def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> N
 
 
 def insert_checkpoint(connection: Connection, size: int, note: str) -> None:
-    """Keep a checkpoint in the sparse history; one that is kept already stays as it is."""
-    _INSERT_CHECKPOINT.one(connection, size, note)
+    """Keep a checkpoint in the sparse history; one that is kept already stays as it is.
+
+    They are counted: nothing else would show that one was taken away.
+    """
+    if _INSERT_CHECKPOINT.one(connection, size, note) == 1:
+        meta.put(connection, _KEPT, str(kept(connection) + 1))
+
+
+def kept(connection: Connection) -> int:
+    """How many checkpoints were ever kept."""
+    value = meta.get(connection, _KEPT) or ""
+    return int(value) if value.isdecimal() else 0
 
 
 def checkpoints(connection: Connection, after: int = -1, limit: int = PAGE) -> list[tuple[int, str]]:

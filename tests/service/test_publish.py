@@ -193,6 +193,23 @@ def test_changed_settings_are_an_entry_of_their_own(desk: Desk) -> None:
     assert b'\\"action\\":\\"policy.settings\\"' in desk.export()
 
 
+def test_changed_settings_are_entered_beside_a_version_of_another_policy(desk: Desk) -> None:
+    """In one act: the version's entry names the settings of its own policy only."""
+    desk.publish(draft("1"), draft("1", policy="privacy"), policies=(TERMS, NOTICE))
+    desk.publish(draft("2", TEXT + "More.\n"), policies=(replace(NOTICE, notice_days=9),))
+
+    assert b'\\"policy\\":\\"privacy\\",\\"settings\\"' in desk.export()
+    assert run(desk.terms.verify()).problems == []
+
+
+def test_the_summary_of_a_translation_that_comes_later_is_kept(desk: Desk) -> None:
+    """Its digest is in the entry, and its bytes are there."""
+    desk.publish(draft("1"))
+    desk.publish(draft("1", TEXT + "Bref.\n", language="fr", summary="Tout est neuf."))
+
+    assert run(desk.terms.verify()).problems == []
+
+
 def test_editorial_versions_ask_nobody_and_material_ones_everybody(desk: Desk) -> None:
     """The impact decides."""
     desk.publish(draft("1"))
