@@ -5,23 +5,20 @@ Room: cli.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consentgate.cli import options
-from consentgate.cli.files import whole_file, write_whole
-from consentgate.cli.output import count, progress, show_json, tell
+from consentgate.cli.exporting import Job, run_export
+from consentgate.cli.files import write_whole
+from consentgate.cli.output import count, show_json, tell
 from consentgate.cli.project import find_project, with_terms
-from consentgate.errors import ConfigurationError, InputError, NotFoundError
+from consentgate.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
-    from consentgate.service.export import Selection
     from consentgate.service.terms import Terms
     from consentgate.terms.instants import Instant
 
@@ -31,6 +28,7 @@ class Form(StrEnum):
 
     NDJSON = "ndjson"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 class Decision(StrEnum):
@@ -54,14 +52,33 @@ Output = Annotated[
 
 def export(
     form: Annotated[
-        Form, typer.Option("--format", help="ndjson can be verified, csv opens in a spreadsheet.")
+        Form,
+        typer.Option("--format", help="ndjson can be verified; csv opens in a spreadsheet; parquet needs pyarrow."),
     ] = Form.NDJSON,
-    output: Output = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write; it has this name once it is whole. Otherwise: to standard output.",
+        ),
+    ] = None,
     policy: Annotated[
         list[str] | None, typer.Option("--policy", metavar="SLUG", help="Only this policy; may be repeated.")
     ] = None,
+    version: Annotated[
+        list[str] | None, typer.Option("--version", metavar="LABEL", help="Only this version; may be repeated.")
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option("--language", metavar="TAG", help="Only texts in this language; may be repeated."),
+    ] = None,
     decision: Annotated[
         list[Decision] | None, typer.Option("--decision", help="Only decisions like this; may be repeated.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="KIND:ID", help="Only what concerns this one and their devices.")
     ] = None,
     since: Annotated[
         str | None,
@@ -71,6 +88,13 @@ def export(
     openings: Annotated[
         bool, typer.Option("--openings/--no-openings", help="Whether personal fields are in the file.")
     ] = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with FILE.part, which an interrupted export has left.")
+    ] = False,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", metavar="CURSOR", help="Write only the rest: SIZE.LAST.DIGEST of what is there."),
+    ] = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -78,25 +102,37 @@ def export(
     """Write the record to a file, or to a pipe.
 
     Entries are streamed in constant memory and end with the signed checkpoint. The file holds personal fields
-    unless --no-openings is given; it is readable by you alone.
+    unless --no-openings is given; it is readable by you alone. While it is written it is called FILE.part, and an
+    export that was interrupted goes on with --resume, given the same options.
     """
-    from consentgate.service.export import Selection
+    from consentgate.service.selection import Cursor, Selection
+    from consentgate.terms.subject import parse_subject
 
     where = Selection(
         policies=tuple(policy or ()),
+        versions=tuple(version or ()),
+        languages=tuple(language or ()),
         acts=tuple(one.value for one in decision or ()),
+        subject=parse_subject(subject) if subject else None,
         since=_instant("--since", since),
         until=_instant("--until", until),
         openings=openings,
     )
-    if as_json and output is None:
-        raise ConfigurationError("--json goes with --output", hint="without a file the export itself is the output")
-    settings = find_project(config, database).existing()
-    lines, size = with_terms(settings, lambda terms: _export(terms, form, where, output))
+    if output is None and (as_json or resume):
+        raise ConfigurationError(
+            f"{'--json' if as_json else '--resume'} goes with --output",
+            hint="without a file the export itself is the output",
+        )
+    if resume and (after or form is Form.PARQUET):
+        raise ConfigurationError("--resume goes on with a file of lines", hint="leave --after and parquet out")
+    job = Job(form.value, where, output, Cursor.parse(after) if after else None, resume)
+    done = run_export(find_project(config, database).existing(), job)
     if as_json:
-        show_json({"file": str(output), "format": form.value, "lines": lines, "bytes": size})
+        lines = {} if form is Form.PARQUET else {"lines": done.lines}
+        show_json({"file": str(output), "format": form.value, **lines, "bytes": done.size, "sha256": done.digest})
     elif output is not None:
-        tell(f"{output}: {count(lines, 'line')}, {count(size, 'byte')}.")
+        size = count(done.size, "byte") if form is Form.PARQUET else f"{count(done.lines, 'line')}, {done.size:,} bytes"
+        tell(f"{output}: {size}, SHA-256 {done.digest}")
         if form is Form.NDJSON:
             tell(f"Anybody can check it with: consentgate verify {output}")
 
@@ -111,30 +147,6 @@ def _instant(name: str, text: str | None) -> Instant | None:
     except (InputError, OverflowError) as error:
         hint = getattr(error, "hint", "") or "write 2026-01-31, or 2026-01-31T09:00:00+01:00"
         raise ConfigurationError(f"{name}: {error}", hint=hint) from error
-
-
-async def _export(terms: Terms, form: Form, where: Selection, output: Path | None) -> tuple[int, int]:
-    """Stream the export to where it belongs; how many lines and bytes it has."""
-    # A slip of the pen would give an export without entries, which looks like a record without decisions.
-    for slug in where.policies:
-        if slug not in terms.calendar.by_slug:
-            known = ", ".join(terms.calendar.by_slug) or "none"
-            raise NotFoundError(f"there is no policy {slug}", hint=f"published: {known}", policy=slug)
-    stream = terms.export(form.value, where=where)
-    target = whole_file(output) if output is not None else nullcontext(sys.stdout.buffer)
-    with target as file, progress("Exporting", "lines") as show:
-        return await _copy(stream, file, lambda lines: show(lines, None))
-
-
-async def _copy(stream: AsyncIterator[bytes], file: BinaryIO, show: Callable[[int], None]) -> tuple[int, int]:
-    lines = size = 0
-    async for chunk in stream:
-        file.write(chunk)
-        lines += chunk.count(b"\n")
-        size += len(chunk)
-        show(lines)
-    file.flush()
-    return lines, size
 
 
 def receipt(

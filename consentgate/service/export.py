@@ -1,226 +1,162 @@
 """Export: the ledger as a stream, in constant memory, ending with the closing checkpoint.
 
-Room: service. NDJSON is the evidence form (`consentgate.evidence.ledger_file`), CSV the convenience form: one row for
-each decision and publication, cells that a spreadsheet would run made harmless (OWASP, CSV injection).
+Room: service. NDJSON is the evidence form (`consentgate.evidence.ledger_file`), CSV and Parquet are for convenience.
 
-Pages of rows are read one by one, each in a short transaction: a slow download holds nothing open.
+Pages of rows are read one by one, each in a short transaction: a slow download holds nothing open, and an erasure
+never waits for it. So somebody may be erased while the export runs: what was not written yet is then written as
+erased. The entry that says so is younger than the export, and without it a reader would take the gap for a loss;
+therefore a complete NDJSON export goes on to the newest entry where one younger than its beginning erased something.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import json
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Literal
-from uuid import UUID
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from consentgate.evidence import ledger_file
-from consentgate.evidence.ledger_file import LedgerHeader
-from consentgate.evidence.tlog import prove_inclusion
-from consentgate.service.engine import Engine
-from consentgate.service.receipts import signing_keys
-from consentgate.store import entries as shelf
-from consentgate.store.entries import ExportRow, HeadRow
-from consentgate.terms.instants import Instant, format_instant
+from consentgate.errors import InputError, TermsChangedError
+from consentgate.service.export_forms import COLUMNS, Csv, Form, Ndjson, harmless
+from consentgate.service.export_source import OfEngine, Source, note_at
+from consentgate.service.selection import Cursor, Selection
+from consentgate.store.lines import Head, Lines
 
-PAGE = 1_000
-_TRIGGERS = frozenset("=+-@\t\r\n\0＝＋－＠")
+if TYPE_CHECKING:
+    from consentgate.service.engine import Engine
 
-COLUMNS = (
-    "index", "type", "id", "at", "policy", "kind", "version", "serial", "language", "decision", "method", "source",
-    "compared", "text", "redline", "page", "control", "offer", "supersedes", "expires", "test", "impact", "announced",
-    "effective", "enforced", "subject", "subject_kind",
-)  # fmt: skip
+__all__ = ["COLUMNS", "Cursor", "FormName", "Selection", "harmless", "pages", "stream"]
+
+FormName = Literal["ndjson", "csv", "parquet"]
+
+PAGE = 512
+"""Entries a transaction: half a megabyte of text."""
+
+_ERASE = b'"type":"erase"'
+_PLACES = 256
+"""Entries that are fetched by their places at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What to export; the default is everything.
-
-    Args:
-        policies: slugs; empty means all.
-        acts: decisions; empty means all.
-        since, until: instants, ``since <= at < until``.
-        openings: whether personal fields are opened.
-    """
-
-    policies: tuple[str, ...] = ()
-    acts: tuple[str, ...] = ()
-    since: Instant | None = None
-    until: Instant | None = None
-    openings: bool = True
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left out."""
-        return not (self.policies or self.acts or self.since is not None or self.until is not None)
-
-    def record(self) -> dict[str, str | int | bool | None]:
-        """The selection in words, for the header."""
-        said: dict[str, str | int | bool | None] = {}
-        if self.policies:
-            said["policies"] = ",".join(self.policies)
-        if self.acts:
-            said["decisions"] = ",".join(self.acts)
-        if self.since is not None:
-            said["since"] = format_instant(self.since)
-        if self.until is not None:
-            said["until"] = format_instant(self.until)
-        return said
-
-    def matches(self, record: dict[str, object]) -> bool:
-        """Whether an entry is wanted: the public facts of the entry decide, so erased ones are not left out."""
-        if self.policies and record.get("policy") not in self.policies:
-            return False
-        if self.acts and record.get("decision") not in self.acts:
-            return False
-        at = str(record["at"])
-        if self.since is not None and at < format_instant(self.since):
-            return False
-        return self.until is None or at < format_instant(self.until)
-
-
-async def stream(engine: Engine, form: Literal["ndjson", "csv"], where: Selection) -> AsyncIterator[bytes]:
-    """Yield the export, in chunks of some hundred kilobytes.
+async def stream(
+    engine: Engine, form: FormName, where: Selection, cursor: Cursor | None = None
+) -> AsyncIterator[bytes]:
+    """Yield the export, in chunks of some hundred kilobytes; see `pages`.
 
     Args:
         engine: what is open.
-        form: ``ndjson`` or ``csv``.
+        form: ``ndjson``, ``csv`` or ``parquet``.
         where: what to export.
+        cursor: how much of it is there already.
     """
-    head = await asyncio.to_thread(engine.database.read, shelf.head)
-    writer = _Ndjson(engine, where, head) if form == "ndjson" else _Csv(engine, where, head)
-    yield writer.begin()
-    after, stop = -1, head.size if head else 0
-    while after + 1 < stop:
-        rows, after = await asyncio.to_thread(_page, engine, after, stop)
-        if chunk := await asyncio.to_thread(writer.rows, rows):
+    chunks = pages(OfEngine(engine), form, where, cursor)
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        if chunk:
             yield chunk
-    yield writer.end()
 
 
-def _page(engine: Engine, after: int, stop: int) -> tuple[list[ExportRow], int]:
-    rows = engine.database.read(
-        lambda connection: list(shelf.stream_entries(connection, after=after, stop=stop, limit=PAGE))
-    )
-    return rows, rows[-1].idx if rows else stop
+def pages(
+    source: Source,
+    form: FormName,
+    where: Selection,
+    cursor: Cursor | None = None,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+) -> Iterator[bytes]:
+    """Yield the export page by page; some may be empty.
 
+    Args:
+        source: where to read.
+        form: ``ndjson``, ``csv`` or ``parquet``.
+        where: what to export.
+        cursor: how much of it is there already: only the rest is yielded. Together they have the bytes that one
+            export would have had.
+        progress: called with how many entries were looked at, and how many there are.
 
-class _Ndjson:
-    """The evidence form."""
-
-    def __init__(self, engine: Engine, where: Selection, head: HeadRow | None) -> None:
-        self._engine, self._where = engine, where
-        self._note = head.note.encode() if head else _empty_note(engine)
-        self._size = head.size if head else 0
-        self._digest = sha256()
-        self._entries = 0
-
-    def begin(self) -> bytes:
-        complete = self._where.complete
-        return self._count(
-            ledger_file.write_header(
-                LedgerHeader(
-                    origin=self._engine.ledger.origin,
-                    size=self._size,
-                    keys=signing_keys(self._engine.ledger, self._note),
-                    mode="complete" if complete else "selection",
-                    openings=self._where.openings,
-                    proofs=not complete,
-                    filter=self._where.record(),
-                )
-            )
-        )
-
-    def rows(self, rows: Iterable[ExportRow]) -> bytes:
-        if self._where.complete:
-            return self._count(b"".join(self._line(row, None) for row in rows))
-        wanted = [row for row in rows if self._where.matches(json.loads(row.leaf))]
-        if not wanted:
-            return b""
-        return self._count(
-            self._engine.database.read(
-                lambda connection: b"".join(
-                    self._line(
-                        row, prove_inclusion(self._size, row.idx, self._engine.ledger.reader(connection, self._size))
-                    )
-                    for row in wanted
-                )
-            )
-        )
-
-    def _line(self, row: ExportRow, proof: list[bytes] | None) -> bytes:
-        self._entries += 1
-        openings = row.opening.openings if row.opening and self._where.openings else None
-        return ledger_file.write_entry(row.idx, row.leaf, openings, proof)
-
-    def end(self) -> bytes:
-        return ledger_file.write_trailer(self._note, entries=self._entries, digest=self._digest.hexdigest())
-
-    def _count(self, chunk: bytes) -> bytes:
-        self._digest.update(chunk)
-        return chunk
-
-
-class _Csv:
-    """The convenience form. Its last lines are comments with digest and checkpoint."""
-
-    def __init__(self, engine: Engine, where: Selection, head: HeadRow | None) -> None:
-        self._where = where
-        self._note = head.note if head else _empty_note(engine).decode()
-        self._digest = sha256()
-
-    def begin(self) -> bytes:
-        return self._write([COLUMNS])
-
-    def rows(self, rows: Iterable[ExportRow]) -> bytes:
-        return self._write(self._cells(rows))
-
-    def _cells(self, rows: Iterable[ExportRow]) -> Iterator[list[str]]:
-        for row in rows:
-            record = json.loads(row.leaf)
-            if record["type"] not in ("decision", "publish") or not self._where.matches(record):
-                continue
-            opened = json.loads(row.opening.openings) if row.opening and self._where.openings else {}
-            record |= {"index": row.idx, "id": str(UUID(bytes=row.ref))}
-            record |= {name: opened[name][1] for name in ("subject", "subject_kind") if name in opened}
-            yield [harmless(_cell(record.get(column))) for column in COLUMNS]
-
-    def end(self) -> bytes:
-        lines = [f"# sha256 of all bytes above: {self._digest.hexdigest()}"]
-        lines += [f"# checkpoint: {line}" for line in self._note.splitlines()]
-        return ("\r\n".join(lines) + "\r\n").encode()
-
-    def _write(self, rows: Iterable[Iterable[str]]) -> bytes:
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer).writerows(rows)
-        chunk = buffer.getvalue().encode()
-        self._digest.update(chunk)
-        return chunk
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def harmless(cell: str) -> str:
-    """A cell no spreadsheet runs: a leading apostrophe where it would begin a formula.
-
-    >>> harmless("=1+1"), harmless("2024-06-24")
-    ("'=1+1", '2024-06-24')
+    Raises:
+        InputError: Parquet is not installed here, or cannot be continued.
+        NotFoundError: the ledger has not as many entries as the cursor says.
+        TermsChangedError: what is there already is not what would be exported now.
     """
-    return "'" + cell if cell and cell[0] in _TRIGGERS else cell
+    if cursor is not None and form == "parquet":
+        raise InputError("a Parquet file cannot be continued", hint="begin anew, or export NDJSON")
+    begun_at = cursor.size if cursor is not None and form == "ndjson" else None
+    size, note = source.read(lambda lines: note_at(source, lines, begun_at))
+    rows = _Rows(source, _writer(source, form, where, size, note), where, progress)
+    begin = rows.writer.begin()
+    done = 0
+    if cursor is None:
+        yield begin
+    else:
+        done = min(cursor.after + 1, size)
+        for _ in rows.between(0, done):
+            yield b""  # so that whoever drives us may stop
+        _check_cursor(rows.writer, cursor, size)
+    while done < size:
+        yield from rows.between(done, size)
+        done = size
+        if form == "ndjson" and where.complete and (head := source.read(partial(_erased_since, size))):
+            size, note = head.size, head.note
+    yield rows.writer.end(size, note)
 
 
-def _empty_note(engine: Engine) -> bytes:
-    """A checkpoint of the empty ledger: an export before the first entry has one to end with, too."""
-    from consentgate.evidence.checkpoint import Checkpoint, sign_checkpoint
-    from consentgate.evidence.tlog import EMPTY_ROOT
+class _Rows:
+    """Reads rows in pages and has them written.
 
-    return sign_checkpoint(Checkpoint(engine.ledger.origin, 0, EMPTY_ROOT), engine.ledger.signer)
+    Args:
+        source: where to read.
+        writer: of the form.
+        where: what to export.
+        progress: as in `pages`.
+    """
+
+    def __init__(
+        self, source: Source, writer: Form, where: Selection, progress: Callable[[int, int], object] | None
+    ) -> None:
+        self.writer = writer
+        self._read, self._progress = source.read, progress
+        self._tag = None if where.subject is None else source.tag(where.subject)
+
+    def between(self, start: int, stop: int) -> Iterator[bytes]:
+        """What is written of the entries ``start <= place < stop``."""
+        if self._tag is not None:
+            tag = self._tag
+            places = [place for place in self._read(lambda lines: lines.about(tag)) if start <= place < stop]
+            for at in range(0, len(places), _PLACES):
+                yield self._read(partial(self._some, places[at : at + _PLACES]))
+            return
+        for at in range(start, stop, PAGE):
+            yield self._read(partial(self._page, at, min(at + PAGE, stop)))
+            if self._progress is not None:
+                self._progress(min(at + PAGE, stop), stop)
+
+    def _page(self, start: int, stop: int, lines: Lines) -> bytes:
+        return b"".join([self.writer.rows(rows, lines) for rows in lines.range(start, stop)])
+
+    def _some(self, places: list[int], lines: Lines) -> bytes:
+        return self.writer.rows(lines.at(places), lines)
+
+
+def _writer(source: Source, form: FormName, where: Selection, size: int, note: str) -> Form:
+    if form == "ndjson":
+        return Ndjson(source, where, size, note)
+    if form == "csv":
+        return Csv(where)
+    from consentgate.service.parquet_form import Parquet  # pyarrow is an extra, and takes 40 MB
+
+    return Parquet(where)
+
+
+def _erased_since(size: int, lines: Lines) -> Head | None:
+    """The newest checkpoint, if an entry younger than the export erased something; see the docstring of this file."""
+    head = lines.head()
+    if head is None or head.size == size:
+        return None
+    return head if any(_ERASE in leaf for leaf in lines.leaves(size, head.size)) else None
+
+
+def _check_cursor(writer: Form, cursor: Cursor, size: int) -> None:
+    """Refuse to continue what would not be one file."""
+    if cursor.after >= size or writer.digest.hexdigest() != cursor.digest:
+        raise TermsChangedError(
+            "what was exported already cannot be continued: the same export would begin otherwise now",
+            hint="the selection is another one, or somebody in it was erased since: begin the export anew",
+        )

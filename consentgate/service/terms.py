@@ -11,7 +11,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -193,10 +192,20 @@ class Terms(Upkeep):
         return await self._read(partial(read_tile, self.engine.ledger, path))
 
     def export(
-        self, form: Literal["ndjson", "csv"] = "ndjson", *, where: exporting.Selection | None = None
+        self,
+        form: exporting.FormName = "ndjson",
+        *,
+        where: exporting.Selection | None = None,
+        cursor: exporting.Cursor | None = None,
     ) -> AsyncIterator[bytes]:
-        """Stream the ledger, in constant memory, ending with the closing checkpoint."""
-        return exporting.stream(self.engine, form, where or exporting.Selection())
+        """Stream the ledger, in constant memory, ending with the closing checkpoint.
+
+        Args:
+            form: ``ndjson`` (the evidence), ``csv`` or ``parquet``.
+            where: what to export; everything by default.
+            cursor: how much of it the caller has already; only the rest comes.
+        """
+        return exporting.stream(self.engine, form, where or exporting.Selection(), cursor)
 
     async def verify(self, progress: Callable[[int, int], None] | None = None) -> Report:
         """Verify the whole ledger against its key: every entry, tile, opening, text and checkpoint."""

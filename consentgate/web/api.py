@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,11 +24,11 @@ from consentgate.errors import (
     ConsentGateError,
     DraftError,
     InputError,
-    NotFoundError,
     OverloadedError,
     UnauthenticatedError,
 )
-from consentgate.service.export import Selection
+from consentgate.service.export import Cursor, FormName, Selection
+from consentgate.service.export_source import check_policies
 from consentgate.service.publish import Publication
 from consentgate.service.terms import Terms
 from consentgate.service.tokens import TokenHolder
@@ -248,33 +248,50 @@ def build_api(terms: Terms, prefix: str) -> FastAPI:
     async def export(
         who: TokenHolder = by_token,
         *,
-        form: Annotated[Literal["ndjson", "csv"], Query(alias="format")] = "ndjson",
+        form: Annotated[FormName, Query(alias="format", description="`ndjson` is the evidence")] = "ndjson",
         policy: Annotated[list[str] | None, Query()] = None,
+        version: Annotated[list[str] | None, Query(description="labels")] = None,
+        language: Annotated[list[str] | None, Query(description="tags of the texts that were shown")] = None,
         decision: Annotated[list[Act] | None, Query()] = None,
+        subject: Annotated[str | None, Query(description="such as `user:42`")] = None,
         since: str | None = None,
         until: str | None = None,
         openings: Annotated[bool, Query(description="open personal fields")] = True,
+        cursor: Annotated[str | None, Query(description="how much is there already: only the rest is sent")] = None,
     ) -> StreamingResponse:
         """The record as a stream, ending with the closing checkpoint; `python -m consentgate.evidence` verifies it."""
         who.require("auditor")
-        if unknown := set(policy or ()) - (await terms.fresh()).by_slug.keys():
-            raise NotFoundError(
-                f"there is no policy {', '.join(sorted(unknown))[:200]}", policy=sorted(unknown)[0][:200]
-            )
+        check_policies(list((await terms.fresh()).by_slug), tuple(policy or ()))
         where = Selection(
             policies=tuple(policy or ()),
+            versions=tuple(version or ()),
+            languages=tuple(language or ()),
             acts=tuple(act.value for act in decision or ()),
+            subject=parse_subject(subject) if subject else None,
             since=parse_when(since) if since else None,
             until=parse_when(until) if until else None,
             openings=openings,
         )
-        media = "application/x-ndjson" if form == "ndjson" else "text/csv; charset=utf-8"
-        disposition = f'attachment; filename="consentgate-export.{form}"'
-        stream: AsyncIterator[bytes] = terms.export(form, where=where)
-        return StreamingResponse(stream, media_type=media, headers={**_NO_STORE, "Content-Disposition": disposition})
+        stream = terms.export(form, where=where, cursor=Cursor.parse(cursor) if cursor else None)
+        begun = await anext(stream, b"")  # what is refused is refused before an answer has begun
+        headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="consentgate-export.{form}"'}
+        return StreamingResponse(_rest(begun, stream), media_type=_EXPORTS[form], headers=headers)
 
     api.openapi = _describe(api)  # type: ignore[method-assign]
     return api
+
+
+_EXPORTS = {
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+async def _rest(begun: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for chunk in stream:
+        yield chunk
 
 
 _ABOUT = """Every error is a problem document (RFC 9457) with `detail` and `hint`."""

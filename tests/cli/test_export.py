@@ -6,7 +6,11 @@ import csv
 import json
 import os
 import stat
+import subprocess
+import sys
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +41,85 @@ def test_an_export_can_be_narrowed(decided: Project, command: Command) -> None:
     assert len(entries(command("export", "--decision", "decline", "--decision", "accept").out)) == 4
     assert entries(command("export", "--until", "2026-01-01").out) == []
     assert len(entries(command("export", "--since", "2026-01-01", "--policy", "terms").out)) == 6
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_an_interrupted_export_goes_on_where_it_stopped(form: str, decided: Project, command: Command) -> None:
+    """Cut at any place, even inside a line, the file becomes what it would have been."""
+    command("export", "--format", form, "-o", "all")
+    whole = Path("all").read_bytes()
+    for length in range(0, len(whole), 331):
+        Path("all.part").write_bytes(whole[:length])
+
+        done = command("export", "--format", form, "--resume", "-o", "all", "--json")
+
+        assert (done.code, done.json["sha256"]) == (0, sha256(whole).hexdigest()), length
+        assert Path("all").read_bytes() == whole
+        assert not Path("all.part").exists()
+
+
+def test_another_selection_is_not_continued(decided: Project, command: Command) -> None:
+    """The two halves would not be one file. What is there stays there."""
+    command("export", "-o", "all")
+    Path("all").rename("all.part")
+
+    done = command("export", "--resume", "--decision", "decline", "-o", "all")
+
+    assert done.code == 1
+    assert "cannot be continued" in done.err
+    assert Path("all.part").exists()
+    assert command("export", "--resume", "-o", "other").code == 2
+
+
+def test_a_full_disk_leaves_what_can_be_continued(decided: Project, command: Command, monkeypatch: Any) -> None:
+    """And says how."""
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        done = command("export", "-o", "all.ndjson")
+
+    assert done.code == 1
+    assert "all.ndjson.part" in done.err
+    assert "--resume" in done.err
+    assert not Path("all.ndjson").exists()
+    assert command("export", "--resume", "-o", "all.ndjson").code == 0
+    assert command("verify", "all.ndjson").code == 0
+
+
+def test_the_rest_after_a_cursor_goes_to_a_pipe(decided: Project, command: Command) -> None:
+    """The rule of the reference: size, last whole entry, digest of what is there."""
+    whole = command("export").out
+    lines = whole.splitlines(keepends=True)
+    first = "".join(lines[:4])
+    size = json.loads(lines[0])["size"]
+    cursor = f"{size}.{json.loads(lines[3])['i']}.{sha256(first.encode()).hexdigest()}"
+
+    assert first + command("export", "--after", cursor).out == whole
+    assert command("export", "--after", "1.2.3").code == 1
+
+
+def test_an_export_is_narrowed_by_version_language_and_subject(decided: Project, command: Command) -> None:
+    """Each on its own, and with the others."""
+    ada = entries(command("export", "--subject", "ada").out)
+
+    assert [one["type"] for one in ada] == ["decision"]
+    assert entries(command("export", "--subject", "ada", "--decision", "decline").out) == []
+    assert {one["version"] for one in entries(command("export", "--version", "1").out)} <= {"1"}
+    assert entries(command("export", "--language", "fr", "--decision", "accept").out) == []
+    assert len(entries(command("export", "--language", "en", "--decision", "accept").out)) == 3
+
+
+def test_the_command_reads_a_file_without_sqlalchemy(decided: Project) -> None:
+    """A million decisions in 40 MB: what is not needed is not loaded."""
+    code = "import sys; from consentgate.cli.main import app; app(['export'], standalone_mode=False); "
+    code += "assert not {'sqlalchemy', 'sqlmodel', 'fastapi', 'jinja2'} & sys.modules.keys(), 'heavy'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == 8
 
 
 def test_a_policy_that_does_not_exist_is_no_empty_export(decided: Project, command: Command) -> None:
@@ -101,7 +184,10 @@ def test_json_describes_the_file(decided: Project, command: Command) -> None:
     """For programs: what was written where. Without a file the export itself is the output."""
     record = command("export", "-o", "all.ndjson", "--json").json
 
-    assert record == {"file": "all.ndjson", "format": "ndjson", "lines": 8, "bytes": Path("all.ndjson").stat().st_size}
+    data = Path("all.ndjson").read_bytes()
+    assert record == {
+        "file": "all.ndjson", "format": "ndjson", "lines": 8, "bytes": len(data), "sha256": sha256(data).hexdigest(),
+    }  # fmt: skip
     assert command("export", "--json").code == 2
 
 
