@@ -7,6 +7,8 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 QUICK  ?=
 ARGS   ?=
+# Two test processes: the longest waits (browsers, servers that are killed and start again) overlap with the counting.
+JOBS   ?= 2
 
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
@@ -21,9 +23,8 @@ help: ## this list
 demo: $(RUNTIME) ## run the example news site on SQLite (HOST=127.0.0.1 PORT=8000)
 	@HOST="$(HOST)" PORT="$(PORT)" $(PYTHON_IN_VENV) -m examples.news_site
 
-test: $(DEV) system ## run every test, browser included, and report branch coverage (ARGS="-k word")
-	@$(PYTHON_IN_VENV) -m coverage erase
-	@status=0; $(PYTHON_IN_VENV) -m coverage run -m pytest $(ARGS) || status=$$?; \
+test: $(DEV) system ## run every test, browser included, and report branch coverage (ARGS="-k word", JOBS=2)
+	@$(PYTHON_IN_VENV) -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= $(ARGS) && status=0 || status=$$?; \
 	 $(PYTHON_IN_VENV) -m coverage report --skip-covered --sort=cover || true; \
 	 exit $$status
 

@@ -37,7 +37,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "h
 
 OF_TESTS = ("CONSENTGATE_SHARED", "CONSENTGATE_CHROMIUM", "CONSENTGATE_TEST")
 
-_missing: set[str] = set()
+_MISSING = " is missing on this machine"
 
 
 def pytest_configure() -> None:
@@ -48,9 +48,12 @@ def pytest_configure() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end what this machine lacks, where a skip among thousands of dots would be overlooked."""
-    if _missing:
-        terminalreporter.section("missing on this machine: tests were skipped", yellow=True, bold=True)
-        for what in sorted(_missing):
+    # From the reports, not from a variable of this module: the tests run in processes of their own.
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()) if report.longrepr}
+    missing = sorted(reason.removeprefix("Skipped: ") for reason in reasons if reason.endswith(_MISSING))
+    if missing:
+        terminalreporter.section("tests were skipped", yellow=True, bold=True)
+        for what in missing:
             terminalreporter.line(f"  {what}", yellow=True)
         terminalreporter.line("  tools/install-system installs it (as root on Debian or Ubuntu)", yellow=True)
 
@@ -58,8 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _missing_thing(what: str) -> NoReturn:
     if IN_CI:
         pytest.fail(f"{what} is missing, and in CI nothing may be missing", pytrace=False)
-    _missing.add(what)
-    pytest.skip(f"{what} is missing")
+    pytest.skip(what + _MISSING)
 
 
 @pytest.fixture(name="missing", scope="session")

@@ -39,7 +39,7 @@ async def _waiting(scope: Any) -> None:
         {"memo_size": 1},
         {"memo_seconds": 0},
     ],
-    ids=str,
+    ids=",".join,
 )
 def test_what_cannot_be_meant_is_refused_at_the_start(options: dict[str, Any]) -> None:
     """A typed error that names the option, not a gate that is open by accident."""
