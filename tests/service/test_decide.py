@@ -324,7 +324,7 @@ def test_what_was_committed_is_recorded_once_although_commit_reported_an_error(
     """The writer runs a batch again that was committed after all; both callers get the first record of theirs."""
     desk = open_desk()
     desk.publish(draft("1"))
-    engine, go_on = desk.terms.engine, threading.Event()
+    engine, busy, go_on = desk.terms.engine, threading.Event(), threading.Event()
     honest, errors = engine.database.transaction, [StoreUnavailableError("the disk says it failed")]
 
     @contextmanager
@@ -335,7 +335,8 @@ def test_what_was_committed_is_recorded_once_although_commit_reported_an_error(
             raise errors.pop()
 
     async def at_once() -> list[DecisionEntry]:
-        engine.submit(lambda *_: go_on.wait(10))  # until both wait for the same transaction
+        engine.submit(lambda *_: (busy.set(), go_on.wait(60)))  # until both wait for the same transaction
+        await asyncio.to_thread(busy.wait, 60)  # or all three would be one batch, and nobody would wait
         both = [asyncio.create_task(desk.terms.record(who, "terms")) for who in (ALICE, BOB)]
         while engine.writer.waiting < 2:  # noqa: ASYNC110 - another thread counts
             await asyncio.sleep(0.01)
