@@ -24,7 +24,7 @@ demo: $(RUNTIME) ## run the example news site on SQLite (HOST=127.0.0.1 PORT=800
 	@HOST="$(HOST)" PORT="$(PORT)" $(PYTHON_IN_VENV) -m examples.news_site
 
 test: $(DEV) system ## run every test, browser included, and report branch coverage (ARGS="-k word", JOBS=2)
-	@$(PYTHON_IN_VENV) -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= $(ARGS) && status=0 || status=$$?; \
+	@$(PYTHON_IN_VENV) -m pytest -n $(JOBS) --dist worksteal --cov --cov-report= $(ARGS) && status=0 || status=$$?; \
 	 $(PYTHON_IN_VENV) -m coverage report --skip-covered --sort=cover || true; \
 	 exit $$status
 
