@@ -65,6 +65,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     declined_url: str | None = None,
     origin: str | None = None,
     ledger_key: str | Path | None = None,
+    state: str | Path | None = None,
     record_ip: Literal["none", "truncated", "full"] = "none",
     record_user_agent: bool = False,
     trusted_proxies: Sequence[str] = (),
@@ -102,6 +103,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         declined_url: where those who decline go; ``None`` for our own page.
         origin: name of the ledger: a URL without its scheme, such as ``example.com/terms-ledger``.
         ledger_key: the ledger's signing key or its file; ``None`` for ``<database>.key``.
+        state: on PostgreSQL, the folder for the signing key and what else must not be in the database; ``None`` for
+            ``consentgate-state``.
         record_ip: ``none``, ``truncated`` or ``full``.
         record_user_agent: whether the User-Agent is kept with a decision.
         trusted_proxies: addresses or networks whose ``X-Forwarded-*`` headers are believed.
@@ -125,7 +128,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         own = {
             "policies": policies, "secret": secret, "exempt": exempt, "open_paths": open_paths, "origin": origin,
             "ledger_key": ledger_key, "templates": templates, "declined_url": declined_url, "site_name": site_name,
-            "trusted_proxies": trusted_proxies, "cookie_domain": cookie_domain,
+            "state": state, "trusted_proxies": trusted_proxies, "cookie_domain": cookie_domain,
         }  # fmt: skip
         if ignored := [name for name, value in own.items() if value]:
             raise ConfigurationError(
@@ -139,6 +142,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         prefix=prefix,
         origin=origin,
         ledger_key=str(ledger_key) if ledger_key is not None else None,
+        state=Path(state) if state is not None else None,
         site_name=site_name,
         locale=locale,
         templates=Path(templates) if templates is not None else None,

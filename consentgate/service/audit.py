@@ -20,7 +20,7 @@ from consentgate.gate.seals import Seals
 from consentgate.service.engine import ORIGIN, PEPPER, VERIFIERS, Engine, anchor_path, now, past_of
 from consentgate.service.ledger import Ledger
 from consentgate.service.receipts import signing_keys
-from consentgate.service.settings import Settings, database_url, sqlite_path
+from consentgate.service.settings import Settings, database_url
 from consentgate.service.verify import Report, verify_ledger
 from consentgate.store import entries as shelf
 from consentgate.store import meta
@@ -43,7 +43,7 @@ def audit(
         ConfigurationError: there is no ledger there, or a key is no key.
         StoreError: the database cannot be read.
     """
-    file = sqlite_path(settings.database)
+    file = settings.place
     database = Database.open(database_url(settings.database), create=False)
     try:
         engine = _engine(settings, database, keys)
@@ -63,7 +63,7 @@ def _engine(settings: Settings, database: Database, keys: Sequence[str]) -> Engi
     verifiers = [_key(text) for text in (keys or reversed(json.loads(values.get(VERIFIERS, "[]"))))]
     # Nothing is signed: the ledger object wants a signer, and gets one nobody will ever trust.
     nobody, seals = Signer(origin, secrets.token_bytes(32)), Seals([secrets.token_bytes(32)])
-    ledger = Ledger(nobody, verifiers, now, anchor_path(sqlite_path(settings.database)), past_of(values))
+    ledger = Ledger(nobody, verifiers, now, anchor_path(settings.place), past_of(values))
     return Engine(
         settings, now, secrets.token_bytes, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
         Generation.local(), "", bytes.fromhex(values.get(PEPPER, "")),

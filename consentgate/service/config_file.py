@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from consentgate.errors import ConfigurationError
-from consentgate.service.settings import Settings, sqlite_path
+from consentgate.service.settings import STATE, Settings, server_database, sqlite_path
 
 NAME = "consentgate.toml"
 MAX_BYTES = 65_536
@@ -96,6 +96,8 @@ def read_config(path: Path) -> ConfigFile:
     except RecursionError as error:
         raise ConfigurationError(f"{path}: nested too deeply", file=str(path)) from error
     values = {key: _value(key, value, path, text) for key, value in found.items()}
+    if server_database(values.get("database", "")) is not None:
+        values.setdefault("state", path.absolute().parent / STATE)
     return ConfigFile(path, values, values.pop("secret_file", None))
 
 

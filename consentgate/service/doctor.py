@@ -27,7 +27,7 @@ from consentgate.service.erasure_log import ErasureLog
 from consentgate.service.keys import key_file, load_signer
 from consentgate.service.ledger import Ledger
 from consentgate.service.reapply import unknown
-from consentgate.service.settings import Settings, database_url, sqlite_path
+from consentgate.service.settings import Settings, database_url, server_database
 from consentgate.store import erasing, meta
 from consentgate.store.database import Database
 from consentgate.terms.instants import SECOND, Instant, format_instant
@@ -78,10 +78,11 @@ def examine(
         What was found, the worst first.
     """
     found = [*_alarms(alarms), *_sqlite(version)]
-    file = sqlite_path(settings.database)
+    file = settings.place
     if file is not None:
-        found += [*_files(file), *_key(settings, file)]
-    if file is None or (file.is_file() and os.access(file, os.R_OK)):
+        files = _state(file) if server_database(settings.database) else _files(file)
+        found += [*files, *_key(settings, file)]
+    if file is None or server_database(settings.database) or (file.is_file() and os.access(file, os.R_OK)):
         found += _opened(settings, file, now)
     order = {"error": 0, "warning": 1, "note": 2, "ok": 3}
     return tuple(sorted(found, key=lambda one: order[one.level]))
@@ -134,6 +135,17 @@ def _files(file: Path) -> Findings:
             f"the write-ahead log has {log.stat().st_size / 1e6:,.0f} MB: a long reader keeps it from being reused",
             "end long exports, backups and forgotten database shells",
         )
+
+
+def _state(place: Path) -> Findings:
+    """The folder that stands in for the one a SQLite file lies in."""
+    folder = place.parent
+    if not folder.is_dir():
+        yield Diagnosis("note", f"there is no folder {folder}", "it is made at the first start; or set state= to it")
+    elif not os.access(folder, os.W_OK):
+        yield Diagnosis("error", f"the folder {folder} cannot be written", "give this account the right to write")
+    elif os.name == "posix" and folder.stat().st_mode & stat.S_IRWXO:
+        yield Diagnosis("warning", f"others on this machine may look into {folder}", f"chmod 700 {folder}")
 
 
 def _disk(file: Path) -> Findings:

@@ -30,8 +30,9 @@ from consentgate.service.keys import create_signer, key_file, load_signer, take_
 from consentgate.service.ledger import Ledger, Past, Pending
 from consentgate.service.publish import JSON
 from consentgate.service.revoked import Revocations, digest_of
-from consentgate.service.settings import Settings, database_url, sqlite_path
+from consentgate.service.settings import Settings, database_url, server_database
 from consentgate.store import blobs, erasing, meta
+from consentgate.store import entries as shelf
 from consentgate.store.blobs import BlobRow
 from consentgate.store.database import Database
 from consentgate.store.writer import Job, Step, Writer
@@ -101,7 +102,8 @@ class Engine:
         Raises:
             ConfigurationError, StoreError, RewindError: start-up is refused; the hint says what to do.
         """
-        file = sqlite_path(settings.database)
+        file = settings.place
+        make_state(settings)
         database = Database.open(database_url(settings.database))
         try:
             values, signer = _identify(database, settings, file, randomness)
@@ -141,7 +143,7 @@ class Engine:
     @property
     def erasures(self) -> ErasureLog:
         """What was erased, remembered outside the database."""
-        return ErasureLog.beside(sqlite_path(self.settings.database))
+        return ErasureLog.beside(self.settings.place)
 
     def text(self, text_digest: str) -> str:
         """A text by its digest.
@@ -182,9 +184,10 @@ def open_generation(settings: Settings) -> Generation:
     Raises:
         ConfigurationError: the folder for the database does not exist, or may not be written.
     """
-    file = sqlite_path(settings.database)
+    file = settings.place
     if file is None:
         return Generation.local()
+    make_state(settings)
     if not file.parent.is_dir():
         raise ConfigurationError(
             f"the folder {file.parent} for the database does not exist", hint="make it, or set database= to another"
@@ -195,6 +198,23 @@ def open_generation(settings: Settings) -> Generation:
         raise ConfigurationError(
             f"{file.name}.generation beside the database cannot be written: {error.strerror}",
             hint="give this process the right to write there",
+        ) from error
+
+
+def make_state(settings: Settings) -> None:
+    """Make the folder for what must not be in a PostgreSQL database; beside a SQLite file there is one already.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    if server_database(settings.database) is None or settings.place is None:
+        return
+    try:
+        settings.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {settings.place.parent} cannot be made: {error.strerror}",
+            hint="set state= to a folder that this process may write: the signing key lies there",
         ) from error
 
 
@@ -214,6 +234,7 @@ def _identify(
     """Settle what a ledger keeps for life: its origin, its key, its pepper."""
 
     def settle(connection: Connection) -> tuple[dict[str, str], Signer]:
+        shelf.lock_head(connection)  # of several that start at once on a fresh database one names the ledger
         values = meta.everything(connection)
         origin = values.get(ORIGIN)
         known = {origin, *(past.origin for past in past_of(values))}

@@ -29,7 +29,7 @@ from consentgate.evidence.tlog import EMPTY_ROOT
 from consentgate.service.engine import EPOCHS, ORIGIN, PEPPER, VERIFIERS, anchor_path, past_of
 from consentgate.service.keys import key_file, load_signer, next_signer, numbered, take_next
 from consentgate.service.ledger import Ledger, Past, Pending, opening_row
-from consentgate.service.settings import ORIGIN_FORM, Settings, database_url, sqlite_path
+from consentgate.service.settings import ORIGIN_FORM, Settings, database_url
 from consentgate.store import entries as shelf
 from consentgate.store import meta
 from consentgate.store.database import Database
@@ -89,7 +89,7 @@ def begin_epoch(
         InputError: not a name, or one the ledger has, or had.
         RewindError: the database itself is damaged; a new name does not heal that.
     """
-    file = sqlite_path(settings.database)
+    file = settings.place
     key = key_file(settings.ledger_key, file)
     if file is None or key is None:
         raise ConfigurationError(

@@ -150,7 +150,7 @@ class Ledger:
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch: catch up with other processes, and look up what exists already (two statements)."""
-        head = shelf.head(connection)
+        head = shelf.lock_head(connection)
         self._catch_up(connection, head)
         refs = [ref for job in jobs for ref in job.refs]
         known = shelf.refs_known(connection, refs) if refs else {}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from consentgate.errors import ConfigurationError
 from consentgate.gate.cookies import check_domain
@@ -25,6 +26,9 @@ HOUR = 3_600
 WELL_KNOWN = ("/.well-known", "/favicon.ico", "/robots.txt")
 """Paths the gate never stops: certificates are renewed through the first, browsers and crawlers ask for the others on
 their own (RFC 8615, RFC 9309), and none of them is content anybody accepts terms for."""
+
+STATE = "consentgate-state"
+"""The folder for what must not be in a PostgreSQL database, where `Settings.state` does not say."""
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 ORIGIN_FORM = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~-]+)*")
@@ -42,7 +46,10 @@ class Settings:
         policies: folder to publish at start-up, or ``None``.
         prefix: path under which our pages live.
         origin: name of the ledger (C2SP checkpoint origin): a URL without its scheme. ``None``: made up at creation.
-        ledger_key: file with the ledger's signing key, the key itself, or ``None`` for ``<database>.key``.
+        ledger_key: file with the ledger's signing key, the key itself, or ``None`` for ``<database>.key``. ``none``, on
+            PostgreSQL alone: this process holds no key; another one signs what it records (`consentgate sequencer`).
+        state: on PostgreSQL, the folder for what lies beside a SQLite file: signing key, anchor, erasures, counter.
+            ``None`` for ``consentgate-state`` in the working directory.
         site_name: shown in our pages.
         locale: interface language where the visitor's is not available.
         templates: the host's override folder.
@@ -70,6 +77,7 @@ class Settings:
     prefix: str = "/terms"
     origin: str | None = None
     ledger_key: str | None = None
+    state: Path | None = None
     site_name: str = ""
     locale: str = "en"
     templates: Path | None = None
@@ -125,6 +133,18 @@ class Settings:
                     f"{name} has {path!r}",
                     "write paths such as /health; / would open everything",
                 )
+
+    @property
+    def place(self) -> Path | None:
+        """The file beside which lies what the database must not hold, with ``.key``, ``.anchor`` … behind its name.
+
+        For SQLite it is the database itself; for PostgreSQL a name in the folder ``state``, where no file is; ``None``
+        for a database in memory, which leaves nothing behind.
+        """
+        name = server_database(self.database)
+        if name is None:
+            return sqlite_path(self.database)
+        return (self.state or Path(STATE)) / name
 
     @property
     def gate_record(self) -> bytes:
@@ -199,6 +219,14 @@ def new_secret() -> str:
 def database_url(database: str) -> str:
     """Accept a plain path where a URL is expected: ``data/terms.db`` becomes ``sqlite:///data/terms.db``."""
     return database if "://" in database else f"sqlite:///{database}"
+
+
+def server_database(database: str) -> str | None:
+    """The name of the database on a PostgreSQL server, fit for a file name; ``None`` for SQLite."""
+    if not database.startswith("postgres"):
+        return None
+    name = unquote(database.split("://", 1)[-1].split("?", 1)[0].partition("/")[2])
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name) or "consentgate"
 
 
 def sqlite_path(database: str) -> Path | None:

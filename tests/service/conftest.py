@@ -117,10 +117,30 @@ def settings_for(database: str, **options: Any) -> Settings:
     return Settings(database=database, secrets=(SECRET.encode(),), origin="localhost/tests", **options)
 
 
+ON_POSTGRES = {
+    "test_decide", "test_erase", "test_export", "test_link", "test_publish", "test_retain", "test_tokens", "test_verify"
+}
+"""Files whose laws hold on both databases: each test with a desk of its own runs on both."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what holds on both databases on both."""
+    name = metafunc.module.__name__.rpartition(".")[2]
+    if "desk" in metafunc.fixturenames and name in ON_POSTGRES:
+        alone = metafunc.definition.get_closest_marker("sqlite")
+        kinds = ["sqlite"] if alone else ["sqlite", "postgres18" if name == "test_decide" else "postgres15"]
+        metafunc.parametrize("desk", kinds, indirect=True)
+
+
 @pytest.fixture(name="desk")
-def _desk() -> Iterator[Desk]:
+def _desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    kind: str = getattr(request, "param", "sqlite")
     clock = FrozenClock()
-    terms = Terms(settings_for("sqlite://"), clock=clock)
+    database, options = "sqlite://", dict[str, Any]()
+    if kind.startswith("postgres"):
+        database = request.getfixturevalue("postgres")(int(kind.removeprefix("postgres"))).emptied()
+        options = {"state": tmp_path / "state"}
+    terms = Terms(settings_for(database, **options), clock=clock)
     run(terms.start())
     yield Desk(terms, clock)
     run(terms.stop())

@@ -28,6 +28,7 @@ templates = "/srv/templates"
 declined_url = "https://example.com/bye"
 exempt = ["/static", "/health"]
 open_paths = ["/sign-out"]
+state = "state"
 anonymous = "remind"
 crawlers = "gate"
 fail = "open"
@@ -63,6 +64,13 @@ def test_every_setting_can_stand_in_the_file(tmp_path: Path) -> None:
         default = getattr(Settings("sqlite://", KEY), field.name)
         assert field.name == "secrets" or getattr(settings, field.name) != default, field.name
     assert (settings.exempt, settings.secrets) == (("/static", "/health"), KEY)
+
+
+def test_the_folder_for_a_server_lies_beside_the_file(tmp_path: Path) -> None:
+    """Commands find the signing key of a PostgreSQL ledger from every folder, like the application."""
+    config = read_config(write(tmp_path, 'database = "postgresql:///terms"\n'))
+
+    assert config.settings(KEY).place == tmp_path / "consentgate-state" / "terms"
 
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

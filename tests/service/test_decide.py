@@ -349,6 +349,7 @@ def test_what_was_committed_is_recorded_once_although_commit_reported_an_error(
     assert sorted(row["id"] for row in desk.decided()) == sorted(str(entry.id) for entry in entries)
 
 
+@pytest.mark.sqlite
 def test_pages_and_control_wordings_are_kept_once(desk: Desk) -> None:
     """Content-addressed: a thousand visitors, one blob."""
     desk.publish(draft("1"))

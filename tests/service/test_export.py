@@ -103,6 +103,7 @@ def test_an_empty_ledger_exports_and_verifies(desk: Desk) -> None:
     assert verify_ledger(io.BytesIO(desk.export())).entries == 0
 
 
+@pytest.mark.sqlite
 def test_many_pages_are_one_file(desk: Desk) -> None:
     """More than a page of rows, and more than a tile."""
     desk.publish(draft("1"))

@@ -233,6 +233,7 @@ def test_a_scheduled_version_is_announced_then_in_grace_then_required(desk: Desk
     assert states == ["announced", "grace", "required"]
 
 
+@pytest.mark.sqlite
 def test_publishing_costs_the_same_statements_however_many_accepted(desk: Desk) -> None:
     """Nobody's acceptance is touched by a publication."""
 

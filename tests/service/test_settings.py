@@ -98,3 +98,20 @@ def test_the_gate_record_names_what_could_let_people_past() -> None:
         {"fail": "open"},
     ):
         assert Settings(database="sqlite://", secrets=(b"x",), **option).gate_record != plain.gate_record
+
+
+@pytest.mark.parametrize(
+    ("database", "place"),
+    [
+        ("sqlite:////srv/terms.db", "/srv/terms.db"),
+        ("sqlite://", None),
+        ("postgresql://somebody:secret@db.example/terms?sslmode=require", "/srv/state/terms"),
+        ("postgresql+psycopg://@/my%20terms%2F..?host=/run/postgresql", "/srv/state/my_terms___"),
+        ("postgresql://db.example", "/srv/state/consentgate"),
+    ],
+)
+def test_what_must_not_be_in_the_database_has_a_place(database: str, place: str | None) -> None:
+    """Key, anchor, erasures and counter lie beside a file, or in a folder of their own: never anywhere else."""
+    settings = Settings(database=database, secrets=(b"x",), state=Path("/srv/state"))
+
+    assert settings.place == (Path(place) if place else None)

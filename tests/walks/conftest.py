@@ -114,12 +114,25 @@ def _policies(tmp_path: Path) -> Path:
     return folder
 
 
+ON_POSTGRES = {"test_a_visitor_accepts": 15, "test_terms_are_published": 18}
+"""Walks that are gone on both databases."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Go some walks on PostgreSQL, too."""
+    version = ON_POSTGRES.get(metafunc.module.__name__.rpartition(".")[2])
+    if version and "app" in metafunc.fixturenames:
+        metafunc.parametrize("app", [None, version], indirect=True, ids=["sqlite", f"postgres{version}"])
+
+
 @pytest.fixture(name="app")
-def _app(tmp_path: Path, policies: Path) -> Any:
+def _app(request: pytest.FixtureRequest, tmp_path: Path, policies: Path) -> Any:
+    version = getattr(request, "param", None)
     return ConsentGate(
         bare_site(),
         policies=policies,
-        database=f"sqlite:///{tmp_path}/terms.db",
+        database=request.getfixturevalue("postgres")(version).emptied() if version else f"sqlite:///{tmp_path}/terms.db",
+        state=tmp_path,
         secret=SECRET,
         exempt=["/health"],
         site_name="The Test",

@@ -47,21 +47,23 @@ def test_the_request_after_an_editorial_publication_passes(visitor: Visitor, app
 
 
 def test_a_publication_by_another_process_stops_the_next_request(
-    visitor: Visitor, policies: Path, tmp_path: Path
+    app: Any, visitor: Visitor, policies: Path, tmp_path: Path
 ) -> None:
     """The counter beside the database is seen at once, whoever published."""
     visitor.accept()
     write_policy(policies, "2", SECOND)
     code = (
-        "import asyncio, sys\n"
+        "import asyncio, pathlib, sys\n"
         "from consentgate.service.settings import Settings\n"
         "from consentgate.service.terms import Terms\n"
         "async def main():\n"
-        "    async with Terms(Settings(database=sys.argv[1], secrets=(b'x' * 40,))) as terms:\n"
+        "    settings = Settings(database=sys.argv[1], secrets=(b'x' * 40,), state=pathlib.Path(sys.argv[3]))\n"
+        "    async with Terms(settings) as terms:\n"
         "        await terms.publish(sys.argv[2])\n"
         "asyncio.run(main())\n"
     )
-    subprocess.run([sys.executable, "-c", code, f"sqlite:///{tmp_path}/terms.db", str(policies)], check=True)
+    words = [app.terms.settings.database, str(policies), str(tmp_path)]
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
 
     assert visitor.get("/articles/one").status_code == 303
 
