@@ -5,18 +5,22 @@ Room: cli.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consentgate.cli import options
 from consentgate.cli.failures import FAILED
-from consentgate.cli.output import clean, say, show_json, tell
-from consentgate.cli.project import find_project, shown
+from consentgate.cli.output import Progress, clean, count, progress, say, show_json, tell
+from consentgate.cli.project import find_project, near, shown
+from consentgate.service.settings import database_url, sqlite_path
 
 if TYPE_CHECKING:
     from consentgate.service.schema import Standing
+    from consentgate.service.settings import Settings
 
 db = typer.Typer(name="db", help="The tables of the database, and where it lives.", no_args_is_help=True)
 
@@ -65,6 +69,61 @@ def upgrade(config: options.Config = None, database: options.Database = None, as
         tell(f"{shown(settings)}: nothing to do, schema version {after}.")
     else:
         tell(f"{shown(settings)}: brought from schema version {before} to {after}.")
+
+
+@db.command("copy")
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Database to copy: a URL, or the path of a file.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Empty database to copy into, likewise.")],
+    as_json: options.Json = False,
+) -> None:
+    """Move a ledger to another database, such as from SQLite to PostgreSQL.
+
+    Every row is copied and the whole ledger verified in its new place, root for root; until then nothing can open it
+    there. Interrupted, it goes on when run again. Run it once while the application runs, stop the application, and
+    run it again: that copies only what came since. Keys and secrets stay where they are.
+    """
+    from consentgate.service.moving import copy as move
+
+    settings = find_project(None, source).existing()
+    with ExitStack() as stack:
+        moved = move(settings, target, _bars(stack))
+    place = shown(replace(settings, database=database_url(target)))
+    if as_json:
+        show_json(
+            {"source": shown(settings), "target": place, "origin": moved.origin, "size": moved.size,
+             "checkpoint": moved.checkpoint, "rows": moved.rows, "written": moved.written}
+        )  # fmt: skip
+        return
+    tell(f"{place}: {count(moved.size, 'entry', 'entries')} of {clean(moved.origin)}, verified. "
+         f"{count(moved.written, 'row')} of {moved.rows:,} were new or changed.")  # fmt: skip
+    for line in _switching(settings, place):
+        tell(line)
+
+
+def _bars(stack: ExitStack) -> Callable[[str, int, int | None], None]:
+    """One bar for copying, and when that is done one for verifying."""
+    shown: dict[str, Progress] = {}
+
+    def show(what: str, done: int, total: int | None) -> None:
+        if what not in shown:
+            stack.close()
+            words = ("Copying", "rows") if what == "copy" else ("Verifying", "entries")
+            shown[what] = stack.enter_context(progress(*words))
+        shown[what](done, total)
+
+    return show
+
+
+def _switching(settings: Settings, place: str) -> list[str]:
+    """What to do now."""
+    from consentgate.service.keys import key_file
+
+    key = key_file(settings.ledger_key, sqlite_path(settings.database))
+    lines = ["To switch, with the application stopped since before this copy began, set:", f"  database = {place}"]
+    if key is not None:
+        lines.append(f"  ledger_key = {near(key)}   (the signing key stays where it is)")
+    return [*lines, "Keep the old database until the application has run on the new one; then nothing may write to it."]
 
 
 def _show(name: str, standing: Standing, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ or service. The service is its only caller. Nothing heavy is imported here; impo
     tables      what the shelves are called and what fits on them
     database    open, read, stream, one write transaction at a time
     schema      which tables a database has, and how an older one gets the newer ones (migrations/: the steps)
+    moving      make the rows of one database those of another
     writer      one thread that groups waiting writes into one commit
     entries     the ledger's rows: entries, tiles, head, checkpoints
     subjects    everything personal: openings, and what a subject decided

@@ -135,6 +135,10 @@ class Database:
             # Several workers start at once on a fresh database: one makes the tables, the others find them.
             self.write(schema.make)
             found = self.schema_version()
+        if found == schema.COPYING:
+            raise ConfigurationError(
+                f"{self.name} was not copied to the end", hint="run the same `consentgate db copy` again: it goes on"
+            )
         if found is None or not found.isdecimal() or int(found) > SCHEMA_VERSION:
             raise ConfigurationError(
                 f"{self.name} has schema version {found or None}; this consentgate knows up to {SCHEMA_VERSION}",

@@ -18,6 +18,9 @@ from consentgate.store import meta
 from consentgate.store.statements import upsert
 from consentgate.store.tables import META, METADATA, PREFIX, SCHEMA_VERSION
 
+COPYING = "copying"
+"""Stands for the version in a database that is being copied into: nobody may open it before it is complete."""
+
 STEPS = Path(__file__).parent / "migrations"
 
 SCHEMA = Table(

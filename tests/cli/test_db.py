@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from consentgate.store.tables import SCHEMA_VERSION
 from tests.cli.conftest import Command, Project
+from tests.postgres import Server
 
 
 def _change(file: Path, *statements: str) -> None:
@@ -66,3 +68,35 @@ def test_a_database_of_a_newer_release_is_refused(published: Project, command: C
     done = command("db", "upgrade")
     assert done.code == 2
     assert "schema version 999" in done.err
+
+
+# --- copy -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_moves_and_the_reader_is_told_how_to_switch(decided: Project, command: Command) -> None:
+    """The copy verifies, and the words name the new database and the key that stays where it is."""
+    done = command("db", "copy", "consentgate.db", "moved.db")
+
+    assert done.code == 0
+    assert "moved.db: 6 entries of example.com/terms, verified." in done.err
+    assert "database = moved.db" in done.err
+    assert "ledger_key = consentgate.db.key" in done.err
+    assert command("verify", "--database", "moved.db").code == 0
+    again = command("db", "copy", "consentgate.db", "moved.db", "--json").json
+    assert (again["written"], again["size"], again["origin"]) == (0, 6, "example.com/terms")
+
+
+def test_a_ledger_moves_to_a_server(decided: Project, command: Command, postgres: Callable[[int], Server]) -> None:
+    """The same onto PostgreSQL; the application then runs there, with the key where it was."""
+    url = postgres(15).fresh()
+
+    assert command("db", "copy", "consentgate.db", url).code == 0
+    assert command("db", "check", "--database", url).code == 0
+    assert command("verify", "--database", url).code == 0
+
+
+def test_what_cannot_be_copied_is_refused(decided: Project, command: Command) -> None:
+    """A source that is not there, and a target that is the source."""
+    assert command("db", "copy", "nowhere.db", "moved.db").code == 2
+    assert command("db", "copy", "consentgate.db", "consentgate.db").code == 2
+    assert not (decided.root / "moved.db").exists()

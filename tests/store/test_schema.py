@@ -74,6 +74,28 @@ def test_the_steps_build_what_the_tables_say(url: str) -> None:
         database.close()
 
 
+_COLUMNS = """
+    SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default
+    FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, column_name
+"""
+
+
+@pytest.mark.parametrize("version", [15, 18])
+def test_the_steps_build_the_very_columns_of_a_fresh_server(postgres: Any, version: int) -> None:
+    """Collations and defaults too, which Alembic's comparison overlooks, as the server itself reports them."""
+    stepped, fresh = (Database.bare(postgres(version).fresh()) for _ in range(2))
+    try:
+        stepped.write(schema.upgrade)
+        fresh.write(schema.make)
+        found = [one.read(lambda c: list(map(tuple, c.execute(text(_COLUMNS))))) for one in (stepped, fresh)]
+    finally:
+        stepped.close()
+        fresh.close()
+
+    ours = [[column for column in one if column[0] != schema.SCHEMA.name] for one in found]
+    assert ours[0] == ours[1]
+
+
 def test_a_fresh_database_is_as_the_tables_say(database: Database) -> None:
     """Alembic, asked to compare a fresh database with the tables, finds nothing to do, and is stamped with the last."""
     assert database.read(schema.differences) == []
