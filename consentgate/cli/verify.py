@@ -101,7 +101,7 @@ def _print(report: Report, place: str, *, chosen: bool) -> None:
         ]
     )
     if not report.sound:
-        say("\nProblems")
+        say("\nProblems (entries are counted from 0)")
         for problem in report.problems:
             say(f"  - {clean(problem)}", hanging="    ")
         return

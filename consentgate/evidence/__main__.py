@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from consentgate.errors import VerificationError
 from consentgate.evidence import bundle, ledger_file, receipt
 from consentgate.evidence.checkpoint import open_checkpoint
+from consentgate.evidence.entry import Entry
 from consentgate.evidence.note import MAX_NOTE_BYTES, Verifier, parse_note
 from consentgate.evidence.report import (
     Report,
@@ -113,16 +114,34 @@ def check(
     rest = _Resumed(start, stream)
     is_receipt = start == receipt.HEADER.encode() + b"\n"
     if documents and not is_receipt:
-        raise VerificationError("documents can be compared with a receipt only, and this is none")
+        raise VerificationError(
+            "documents can be compared with a receipt only, and this is none",
+            hint="check this file without --compare; of a bundle, compare a receipt in its folder receipts",
+        )
+    if start.startswith((_CSV, b"PAR1")):
+        raise VerificationError(
+            "this is a table for a spreadsheet or a database; such a file proves nothing, whatever is in it",
+            hint="the same as evidence: `consentgate export --output ledger.ndjson`, or format=ndjson over HTTP",
+        )
     if start.startswith(b"PK"):
         return report_bundle(bundle.verify(rest.read(bundle.MAX_BYTES + 1), verifiers=verifiers))
     if start.startswith(b'{"filter":'):
         return report_ledger(ledger_file.verify_ledger(rest, verifiers, roots_only=roots_only))
     if is_receipt:
         verified = receipt.verify(rest.read(receipt.MAX_RECEIPT_BYTES + 1), verifiers=verifiers)
-        compared = {name: match_document(verified.entry, data) for name, data in (documents or {}).items()}
-        return report_receipt(verified, compared)
+        return report_receipt(verified, _compare(verified.entry, documents or {}))
     return _check_checkpoint(rest.read(MAX_NOTE_BYTES + 1), verifiers)
+
+
+def _compare(entry: Entry, documents: dict[str, bytes]) -> dict[str, str]:
+    """Which document of a proven entry each of these files is."""
+    found = {}
+    for name, data in documents.items():
+        try:
+            found[name] = match_document(entry, data)
+        except VerificationError as error:
+            raise VerificationError(f"{name} does not belong to it: {error}", hint=error.hint, document=name) from error
+    return found
 
 
 def _check_checkpoint(data: bytes, verifiers: list[Verifier] | None) -> Report:
@@ -140,6 +159,10 @@ def _check_checkpoint(data: bytes, verifiers: list[Verifier] | None) -> Report:
             hint="give the key the operator publishes, with --key",
         )
     return report_checkpoint(open_checkpoint(data, verifiers), verifiers)
+
+
+_CSV = b"index,type,id,at,"
+"""How the first line of a CSV export begins."""
 
 
 class _Resumed:
@@ -168,12 +191,15 @@ def _open(name: str) -> BinaryIO:
 
 def _write_refusal(name: str, error: VerificationError, *, as_json: bool) -> None:
     if as_json:
-        _write({"file": name, "verified": False, "error": str(error), "hint": error.hint})
+        _write({**error.data, "file": name, "verified": False, "error": str(error), "hint": error.hint})
         return
     sys.stdout.write(f"{printable(name)}: REFUSED: {printable(str(error))}\n")
     if error.hint:
         sys.stdout.write(f"  {printable(error.hint)}\n")
-    sys.stdout.write("  Nothing in this file is proven.\n\n")
+    if "document" in error.data:
+        sys.stdout.write("  The receipt itself is intact: run this without --compare to read what it proves.\n\n")
+    else:
+        sys.stdout.write("  Nothing in this file is proven.\n\n")
 
 
 def _write(record: dict[str, Any]) -> None:

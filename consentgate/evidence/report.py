@@ -130,7 +130,7 @@ def report_receipt(receipt: VerifiedReceipt, compared: Mapping[str, str] | None 
     entry, head = receipt.entry, receipt.checkpoint.checkpoint
     record = entry.to_record()
     facts = [
-        ("entry", f"number {receipt.index} of the ledger {head.origin}, which had {head.size:,} entries then"),
+        ("entry", f"{receipt.index:,} (counting from 0) of the ledger {head.origin}, which had {head.size:,} then"),
         ("recorded", when(entry.at)),
         *_entry_facts(entry, record),
         *((f"personal, {name}", opening.value) for name, opening in sorted(receipt.openings.items())),
@@ -235,8 +235,8 @@ def _ledger_findings(summary: Summary, *, complete: bool) -> Iterable[str]:
         lost = None if epoch.known_size is None else epoch.known_size - epoch.size
         missing = "nobody knows how many" if lost is None else "none" if lost <= 0 else f"{lost:,}"
         yield (
-            f"After entry {epoch.size - 1:,} a backup of {epoch.origin} was restored, and the ledger goes on under "
-            f"another name. Entries of it that are lost: {missing}."
+            f"After the first {epoch.size:,} entries a backup of {epoch.origin} was restored, and the ledger goes on "
+            f"under another name. Entries of it that are lost: {missing}."
         )
 
 
@@ -336,7 +336,10 @@ def match_document(entry: Entry, data: bytes) -> str:
         for name, value in place.items():
             if isinstance(value, str) and value in digests:
                 return name
-    raise VerificationError("this file is none of the documents the entry names: not one byte may differ")
+    raise VerificationError(
+        "the file is none of the documents the entry names",
+        hint="not one byte of a document may differ; take the file from the bundle, or from where it was published",
+    )
 
 
 def _witnessed(signed: SignedCheckpoint) -> list[str]:

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     except Refused as error:
         say(f"REFUSED: {plain(str(error))}\nNothing in this bundle is proven.")
         return 1
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file does to this program, it is a refusal
         say(f"REFUSED: something in it cannot be read ({plain(repr(error))})\nNothing in this bundle is proven.")
         return 1
 
@@ -115,7 +115,8 @@ def receipt(name: str, data: bytes, trusted: str | None) -> tuple[dict[str, Any]
     checked = signature(name, origin, (text + "\n").encode(), signatures, keys, trusted)
     who = ", ".join(f"{field} {openings[field][1]}" for field in ("subject", "administrator") if field in openings)
     what = " ".join(str(entry[part]) for part in ("type", "decision", "policy", "version") if entry.get(part))
-    line = f"ok  {what}, {entry['at']}" + (f", {who}" if who else "") + f"  [entry {place} of {width} in {origin}]"
+    where = f"entry {place}, counting from 0, of {width} in {origin}"
+    line = f"ok  {what}, {entry['at']}" + (f", {who}" if who else "") + f"  [{where}]"
     say(plain(line))
     return entry, keys, checked
 

@@ -128,7 +128,7 @@ def _documents(named: Iterable[tuple[str, str]], paths: Mapping[str, str]) -> st
 
 def _link(folder: str, index: int, paths: Mapping[str, str]) -> str:
     path = next(path for path in paths.values() if path.startswith(f"{folder}{index:08d}-"))
-    return f"<a href='{escape(path)}'>{escape(path)}</a>, entry {index} of the ledger"
+    return f"<a href='{escape(path)}'>{escape(path)}</a>, entry {index} (counting from 0) of the ledger"
 
 
 def _when(instant: Instant) -> str:

@@ -56,7 +56,7 @@ def test_tampering_is_found_and_named(what: str, decided: Project, command: Comm
 
     assert done.code == 1
     assert done.out.startswith("example.com/terms: NOT SOUND\n")
-    assert said in done.out.partition("Problems\n")[2]
+    assert said in done.out.partition("Problems (entries are counted from 0)\n")[2]
     assert "Proven" not in done.out
     assert command("verify", "--json").json["sound"] is False
 

@@ -131,6 +131,32 @@ def test_a_document_that_was_given_is_never_overlooked(folder, key, capsys, kind
     assert "compared with a receipt only" in capsys.readouterr().out
 
 
+def test_a_document_that_does_not_belong_is_told_from_a_receipt_that_does_not_verify(folder, key, capsys):
+    """Whoever took the wrong file must not think that the receipt is forged."""
+    good = [str(folder / "good.receipt"), "--key", key, "--compare", str(folder / "holiday.jpg")]
+    assert main(good) == 1
+    out = capsys.readouterr().out
+    assert "holiday.jpg does not belong to it" in out
+    assert "The receipt itself is intact" in out
+    assert "Nothing in this file" not in out
+    assert main([*good, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["document"].endswith("holiday.jpg")
+
+    assert main([str(folder / "bad.receipt"), *good[1:]]) == 1
+    assert "Nothing in this file is proven" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("start", [b"index,type,id,at,policy\r\n0,publish,", b"PAR1\x15\x04"])
+def test_a_table_is_refused_with_the_way_to_the_evidence(folder, key, capsys, start):
+    """A CSV or Parquet file proves nothing; whoever has one is told which form does."""
+    (folder / "ledger.table").write_bytes(start)
+
+    assert main([str(folder / "ledger.table"), "--key", key]) == 1
+    out = capsys.readouterr().out
+    assert "proves nothing" in out
+    assert "consentgate export --output ledger.ndjson" in out
+
+
 def test_only_roots_can_be_asked_for(folder, key, capsys):
     """The report says what was left out."""
     assert main([str(folder / "ledger.ndjson"), "--key", key, "--roots-only"]) == 0

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -353,3 +354,16 @@ def test_a_file_that_was_rewound_or_changed_is_not_exported(open_desk: Callable[
     path.write_bytes(b"not a database")
     with pytest.raises(StoreUnavailableError):
         OfFile.open(path)
+
+
+def test_the_verifier_tells_a_csv_from_the_evidence(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever brings the spreadsheet is told which form to ask for."""
+    from consentgate.evidence.__main__ import main
+
+    desk.publish(draft("1"))
+    (tmp_path / "ledger.csv").write_bytes(desk.export("csv"))
+
+    assert main([str(tmp_path / "ledger.csv")]) == 1
+    assert "proves nothing" in capsys.readouterr().out

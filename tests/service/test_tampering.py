@@ -22,7 +22,7 @@ from consentgate.service.audit import audit
 from consentgate.service.terms import Terms
 from consentgate.service.verify import Report
 from consentgate.store.subjects import living
-from consentgate.store.tables import METADATA, OPENING
+from consentgate.store.tables import BLOB, METADATA, OPENING
 from consentgate.terms.policy import Act
 from consentgate.testing import FrozenClock, run
 from tests.service.conftest import ALICE, BOB, NEWS, NOTICE, TERMS, TEXT, VISITOR, Desk, draft, settings_for
@@ -111,10 +111,14 @@ def _rows(furnished: Path) -> Callable[[Table], list[dict[str, Any]]]:
 
     def rows(table: Table) -> list[dict[str, Any]]:
         connection = sqlite3.connect(furnished / "terms.db")
-        connection.row_factory = sqlite3.Row
         order = ", ".join(column.name for column in table.primary_key)
-        found = [dict(row) for row in connection.execute(f"SELECT * FROM {table.name} ORDER BY {order}")]
+        cursor = connection.execute(f"SELECT * FROM {table.name} ORDER BY {order}")
+        found = [dict(zip((item[0] for item in cursor.description), row, strict=True)) for row in cursor]
+        leaves = b"".join(leaf for (leaf,) in connection.execute("SELECT leaf FROM consentgate_entry")).decode()
+        redlines = {digest for (digest,) in connection.execute("SELECT digest FROM consentgate_redline")}
         connection.close()
+        if table is BLOB:  # what was offered and never decided about is kept for nobody
+            return [row for row in found if row["digest"] in leaves or row["digest"] in redlines]
         # What was erased leaves an empty row behind, which says nothing and may go.
         return [row for row in found if table is not OPENING or living(list(row.values())) is not None]
 
@@ -257,8 +261,8 @@ def test_tiles_that_were_swapped_are_found(desk: Desk) -> None:
 @pytest.mark.slow
 @by_name
 def test_every_row_of_every_table(table: Table, rows: Any, verified: Callable[[Tamper], Report]) -> None:
-    """All of them, not some; and all pairs of the shorter tables."""
+    """Each deleted; twenty edited in every way; all pairs of sixteen exchanged."""
     found = rows(table)
-    check_edits(table, found[:: max(1, len(found) // 60)], verified, every_way=True)
+    check_edits(table, found[:: max(1, len(found) // 20)], verified, every_way=True)
     check_deletions(table, found, verified)
-    check_swaps(table, list(combinations(found[:30], 2)), verified)
+    check_swaps(table, list(combinations(found[:16], 2)), verified)
