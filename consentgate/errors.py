@@ -16,6 +16,8 @@ Room: the ground floor. It imports nothing of consentgate; every other room impo
     │   └── OfferExpiredError     an offer is older than its lifetime
     ├── TermsChangedError         something was published between view and click
     ├── HeldError                 a legal hold forbids to erase this
+    ├── ConflictError             somebody else changed what this was based on
+    │   └── PreconditionError     the entity tag that was sent is not that of what is there
     ├── AccessError               an administrator is needed
     │   ├── UnauthenticatedError  no or no valid credentials
     │   └── ForbiddenError        valid credentials without the right role
@@ -181,6 +183,29 @@ class HeldError(ConsentGateError):
     slug = "held"
     title = "This is under a legal hold"
     status = 409
+
+
+class ConflictError(ConsentGateError):
+    """Somebody else changed what this was based on; nothing was done. Look again, then decide again."""
+
+    slug = "conflict"
+    title = "Somebody else changed this"
+    status = 409
+
+
+class PreconditionError(ConflictError):
+    """The entity tag that was sent (``If-Match``) is not that of what is there; nothing was done.
+
+    Args:
+        etag: of what is there, or ``None`` where nothing is.
+    """
+
+    slug = "changed-meanwhile"
+    status = 412
+
+    def __init__(self, message: str, *, etag: str | None = None, hint: str = "", **data: Any) -> None:
+        super().__init__(message, hint=hint, etag=etag, **data)
+        self.etag = etag
 
 
 class AccessError(ConsentGateError):

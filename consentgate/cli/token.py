@@ -37,7 +37,7 @@ def new(
 
     An auditor reads and exports, an editor drafts, a publisher publishes, an owner does everything.
     """
-    from consentgate.service.tokens import ROLES
+    from consentgate.service.administrators import ROLES
 
     if role not in ROLES:
         raise ConfigurationError(f"there is no role {role}", hint=f"one of {', '.join(ROLES)}")

@@ -20,7 +20,7 @@ from consentgate.terms.policy_file import policy_from_record, policy_settings
 
 
 def load_calendar(connection: Connection) -> Calendar:
-    """Read everything published: four statements, however much there is."""
+    """Read everything published: six statements, however much there is."""
     generation = meta.generation(connection)
     rows = shelf.load_calendar(connection)
     translations: dict[int, list[Translation]] = {}
@@ -36,7 +36,9 @@ def load_calendar(connection: Connection) -> Calendar:
         for row in rows.versions
     )  # fmt: skip
     policies = sorted(rows.policies, key=lambda row: (row.position, row.slug))
-    return Calendar(tuple(policy_from_record(json.loads(row.settings)) for row in policies), versions, generation)
+    return Calendar(
+        tuple(policy_from_record(json.loads(row.settings)) for row in policies), versions, generation, rows.cancelled
+    )
 
 
 def _prevailing_first(translations: Iterable[Translation], prevailing: str) -> tuple[Translation, ...]:

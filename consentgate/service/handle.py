@@ -184,6 +184,10 @@ class Handle:
             raise NotFoundError(f"there is no policy {policy}", policy=policy)
         if label is not None:
             found = self._calendar.find(policy, label)
+            if found is not None and self._calendar.is_cancelled(found):
+                raise NotFoundError(
+                    f"{policy} {label} was cancelled before it took effect", policy=policy, version=label
+                )
         else:
             standing = self._calendar.at(self.clock()).standing(policy)
             found = version_to_offer(standing, State.CURRENT) if standing else None

@@ -310,6 +310,10 @@ class Ledger:
         """Entries, as far as this process has seen."""
         return self._frontier.size
 
+    def root(self, connection: Connection, size: int) -> bytes:
+        """The root over the first so many entries, at least one."""
+        return Frontier.load(size, self.reader(connection, size)).root
+
     def origin_at(self, size: int) -> str:
         """The name that signs, or signed, for a tree of this size."""
         return next((past.origin for past in self.past if size <= past.size), self.origin)

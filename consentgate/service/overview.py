@@ -102,6 +102,7 @@ class TokenInfo:
     created: Instant
     expires: Instant | None
     revoked: Instant | None
+    holder: str | None = None
 
     def state(self, now: Instant) -> Literal["valid", "expired", "revoked"]:
         """Whether it can be used."""
@@ -113,21 +114,23 @@ class TokenInfo:
 def list_tokens(connection: Connection) -> tuple[TokenInfo, ...]:
     """Every token, oldest first."""
     return tuple(
-        TokenInfo(row.id, row.role, row.label, row.created, row.expires, row.revoked)
+        TokenInfo(row.id, row.role, row.label, row.created, row.expires, row.revoked, row.holder)
         for row in token_shelf.tokens(connection)
     )
 
 
-VersionState = Literal["planned", "announced", "in force", "past", "retired"]
+VersionState = Literal["planned", "announced", "in force", "past", "retired", "cancelled"]
 
 
 def version_state(calendar: Calendar, version: Version, now: Instant) -> VersionState:
     """Where a version stands in its life.
 
     Returns:
-        ``planned`` (not shown yet), ``announced``, ``in force``, ``past`` (a later one is in force), or ``retired``
-        (its policy is).
+        ``planned`` (not shown yet), ``announced``, ``in force``, ``past`` (a later one is in force), ``retired``
+        (its policy is), or ``cancelled`` (it never takes effect).
     """
+    if calendar.is_cancelled(version):
+        return "cancelled"
     policy = calendar.by_slug.get(version.policy)
     if policy is not None and policy.retired is not None and policy.retired <= now:
         return "retired"

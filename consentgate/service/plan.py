@@ -151,7 +151,7 @@ class Planner:
         if published := self._calendar.find(policy.slug, label):
             self._compare_published(published, by_language)
             return None
-        for other in self._calendar.chain(policy.slug):
+        for other in (version for version in self._calendar.versions if version.policy == policy.slug):
             if other.label.casefold() == label.casefold():
                 raise PublishError(
                     f"{policy.slug} has a version {other.label}; {label} would be taken for it",
@@ -212,6 +212,15 @@ class Planner:
 
     def _compare_published(self, published: Version, by_language: dict[str, Draft]) -> None:
         fresh = False
+        if self._calendar.is_cancelled(published):
+            self._findings.append(
+                Finding(
+                    "cancelled",
+                    f"{published.label} was cancelled and never takes effect; give its text a new label to publish it.",
+                    file=f"{published.policy} {published.label}",
+                )
+            )
+            by_language = {tag: draft for tag, draft in by_language.items() if tag in published.languages}
         for language, draft in by_language.items():
             if language not in published.languages:
                 policy = self._calendar.by_slug[published.policy]

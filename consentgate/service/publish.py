@@ -36,6 +36,9 @@ JSON = "application/json"
 SETTINGS = "policy.settings"
 """Action of the entry that says what the settings of a ``policy`` are since then: the digest ``settings``."""
 
+MakeEntry = Callable[[Instant, bytes, dict[str, str]], Entry]
+"""Makes an entry from its instant, ten random bytes for its id, and its commitments."""
+
 
 class CalendarMovedError(ConsentGateError):
     """Somebody else published between planning and publishing; the caller plans again. Never leaves this room."""
@@ -76,6 +79,16 @@ def publication_of(plan: Plan, *, dry_run: bool) -> Publication:
     )
 
 
+def check_plan(plan: Plan, pending: Pending) -> None:
+    """Demand that nothing was published since a plan was made.
+
+    Raises:
+        CalendarMovedError: something was.
+    """
+    if pending.generation != plan.generation:
+        raise CalendarMovedError("something was published meanwhile")
+
+
 def execute(
     connection: Connection,
     pending: Pending,
@@ -84,6 +97,7 @@ def execute(
     *,
     by: str,
     randomness: Callable[[int], bytes],
+    approver: str | None = None,
 ) -> Publication:
     """Publish a plan inside the writer's transaction.
 
@@ -94,12 +108,12 @@ def execute(
         calendar: that calendar.
         by: who publishes; stands in the ledger as a commitment.
         randomness: returns *n* random bytes.
+        approver: the second person, where one was needed; likewise a commitment.
 
     Raises:
         CalendarMovedError: the plan is out of date.
     """
-    if pending.generation != plan.generation:
-        raise CalendarMovedError("something was published meanwhile")
+    check_plan(plan, pending)
     first = shelf.next_serial(connection)
     # The instant of its entry, which follows: each entry of a batch is a microsecond later than the one before.
     versions = tuple(
@@ -119,10 +133,12 @@ def execute(
     # A version's entry names its policy's settings; settings that changed without a version get an entry of their own.
     told = {version.policy for version in (*versions, *amended)}
     entries += [
-        _settings_entry(policy, digest(settings[policy.slug])) for policy in plan.policies if policy.slug not in told
+        settings_entry(policy.slug, digest(settings[policy.slug]))
+        for policy in plan.policies
+        if policy.slug not in told
     ]
     for entry in entries:
-        append_with_administrator(pending, entry, by, randomness)
+        append_with_administrator(pending, entry, by, randomness, approver=approver)
     generation = meta.bump_generation(connection)
     return Publication(
         versions, plan.translations, plan.policies, plan.unchanged, plan.findings, dry_run=False, generation=generation
@@ -176,7 +192,7 @@ def _amended(plan: Plan) -> list[Version]:
 
 def _publish_entry(
     policy: Policy, version: Version, calendar: Calendar, fresh: tuple[Version, ...], policy_digest: str
-) -> Callable[[Instant, bytes, dict[str, str]], Entry]:
+) -> MakeEntry:
     chain = [*calendar.chain(version.policy), *(item for item in fresh if item.policy == version.policy)]
     before = [item for item in chain if (item.effective, item.serial) < (version.effective, version.serial)]
     texts = tuple(
@@ -212,27 +228,31 @@ def _publish_entry(
     return make
 
 
-def _settings_entry(policy: Policy, settings: str) -> Callable[[Instant, bytes, dict[str, str]], Entry]:
+def settings_entry(slug: str, settings: str) -> MakeEntry:
+    """The entry that says that a policy's settings changed."""
+    return admin_entry(SETTINGS, policy=slug, settings=settings)
+
+
+def admin_entry(action: str, **details: str | int | bool | None) -> MakeEntry:
+    """The entry of something an administrator did, with public facts about it."""
+
     def make(at: Instant, randomness: bytes, commitments: dict[str, str]) -> Entry:
-        return AdminEntry(
-            id=uuid7(at, randomness),
-            at=at,
-            commitments=commitments,
-            action=SETTINGS,
-            details={"policy": policy.slug, "settings": settings},
-        )
+        return AdminEntry(id=uuid7(at, randomness), at=at, commitments=commitments, action=action, details=details)
 
     return make
 
 
 def append_with_administrator(
     pending: Pending,
-    make: Callable[[Instant, bytes, dict[str, str]], Entry],
+    make: MakeEntry,
     administrator: str,
     randomness: Callable[[int], bytes],
+    *,
+    approver: str | None = None,
 ) -> Entry:
-    """Append an entry whose one personal field is the administrator who did it."""
-    commitments, openings = commit_all({"administrator": administrator}, lambda: randomness(32))
+    """Append an entry whose personal fields are the administrator who did it, and who approved it."""
+    who = {"administrator": administrator, "approver": approver}
+    commitments, openings = commit_all(who, lambda: randomness(32))
     entry = make(pending.at, randomness(10), commitments)
     pending.append(entry, opening_row(entry.id, pending.at, openings))
     return entry

@@ -69,6 +69,7 @@ class Settings:
         metrics: whether counters for monitoring are served (Prometheus text).
         tiles: whether the ledger's checkpoint, tiles and entries are served to everybody (C2SP tlog-tiles).
         test: marks every entry as a test, for good.
+        approvals: how many other publishers must approve what one of them publishes: 0 or 1.
     """
 
     database: str
@@ -97,6 +98,7 @@ class Settings:
     metrics: bool = False
     tiles: bool = False
     test: bool = False
+    approvals: int = 0
 
     def __post_init__(self) -> None:
         _check(
@@ -124,6 +126,7 @@ class Settings:
             f"offer_hours={self.offer_hours}",
             "write 20 to 720: nobody may be timed out before 20 hours (WCAG 2.2.1)",
         )
+        _check(self.approvals in (0, 1), f"approvals={self.approvals!r}", "write 0, or 1 for a second person")
         _check(1 <= self.snooze_hours <= 24 * 30, f"snooze_hours={self.snooze_hours}", "write 1 to 720")
         check_domain(self.cookie_domain)
         for name in ("exempt", "open_paths"):

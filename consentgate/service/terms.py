@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -39,6 +40,9 @@ from consentgate.terms.instants import Instant
 from consentgate.terms.policy import Policy, Version
 from consentgate.terms.redline import compare
 from consentgate.terms.subject import Subject
+
+if TYPE_CHECKING:
+    from consentgate.service.administration import Administration
 
 log = logging.getLogger("consentgate")
 
@@ -107,14 +111,36 @@ class Terms(Upkeep):
         planner = Planner(calendar, self.clock(), self._text, compare, short_notice=short_notice)
         return planner.plan(policies, drafts)
 
-    async def _publish(self, plan: Plan, calendar: Calendar, by: str) -> publishing.Publication:
+    async def _publish(
+        self,
+        plan: Plan,
+        calendar: Calendar,
+        by: str,
+        *,
+        approver: str | None = None,
+        first: Callable[[Connection, Pending], None] | None = None,
+    ) -> publishing.Publication:
+        """Carry a plan out; `first` is done in the same transaction, once it is certain that the plan holds."""
+
         def work(connection: Connection, pending: Pending) -> publishing.Publication:
-            return publishing.execute(connection, pending, plan, calendar, by=by, randomness=self._randomness)
+            publishing.check_plan(plan, pending)
+            if first is not None:
+                first(connection, pending)
+            return publishing.execute(
+                connection, pending, plan, calendar, by=by, randomness=self._randomness, approver=approver
+            )
 
         done = await self._write(work)
         self.engine.generation.bump()
         await self.reload()
         return done
+
+    @cached_property
+    def admin(self) -> Administration:
+        """What administrators do: drafts, previews, approvals, lists, statistics."""
+        from consentgate.service.administration import Administration  # the gate and the pages do without it
+
+        return Administration(self)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -213,9 +239,11 @@ class Terms(Upkeep):
 
     # --- administrators ------------------------------------------------------------------------------------------
 
-    async def new_token(self, role: str, label: str, *, days: int | None = 365, by: str = "cli") -> tokens.NewToken:
+    async def new_token(
+        self, role: str, label: str, *, days: int | None = 365, by: str = "cli", holder: str | None = None
+    ) -> tokens.NewToken:
         """Make an administrator's token; its secret is shown this once."""
-        order = tokens.draw(role, label, days, by, self._randomness)
+        order = tokens.draw(role, label, days, by, self._randomness, holder=holder)
         return await self._write(partial(tokens.create, order, self._randomness))
 
     async def check_token(self, secret: str) -> tokens.TokenHolder:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from consentgate.errors import ForbiddenError, InputError, NotFoundError, UnauthenticatedError
 from consentgate.evidence.entry import AdminEntry
+from consentgate.service.administrators import IMPLIES, MAX_ID_LENGTH, ROLES, Administrator
 from consentgate.service.ledger import Pending
 from consentgate.service.publish import append_with_administrator
 from consentgate.store import tokens as shelf
@@ -22,15 +23,6 @@ from consentgate.terms.canonical import digest
 from consentgate.terms.identifiers import uuid7
 from consentgate.terms.instants import DAY, Instant
 
-ROLES = ("auditor", "editor", "publisher", "owner")
-"""What a token allows: auditor reads and exports, editor drafts, publisher publishes, owner manages."""
-
-_ALLOWS = {
-    "auditor": frozenset({"auditor"}),
-    "editor": frozenset({"editor"}),
-    "publisher": frozenset({"editor", "publisher"}),
-    "owner": frozenset(ROLES),
-}
 _FORM = re.compile(r"cgt_[0-9a-f]{8}_[0-9a-f]{64}")
 MAX_LABEL = 100
 
@@ -57,6 +49,7 @@ class TokenOrder:
         label: who or what will use it.
         lifetime: in microseconds, or ``None``.
         by: who makes it.
+        holder: id of the administrator whose token it is: two tokens of one person do not make two persons.
     """
 
     id: str
@@ -65,6 +58,7 @@ class TokenOrder:
     label: str
     lifetime: int | None
     by: str
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +68,12 @@ class TokenHolder:
     id: str
     role: str
     label: str
+    holder: str | None = None
+
+    @property
+    def administrator(self) -> Administrator:
+        """The administrator who this is."""
+        return Administrator(f"token:{self.id}", frozenset({self.role}), self.label, self.holder or "")
 
     def require(self, role: str) -> None:
         """Demand a role.
@@ -81,7 +81,7 @@ class TokenHolder:
         Raises:
             ForbiddenError: this token does not have it.
         """
-        if role not in _ALLOWS[self.role]:
+        if role not in IMPLIES[self.role]:
             raise ForbiddenError(
                 f"this needs the role {role}; the token {self.label!r} has {self.role}",
                 hint=f"make a token with `consentgate token new --role {role}`",
@@ -89,7 +89,15 @@ class TokenHolder:
             )
 
 
-def draw(role: str, label: str, days: int | None, by: str, randomness: Callable[[int], bytes]) -> TokenOrder:
+def draw(
+    role: str,
+    label: str,
+    days: int | None,
+    by: str,
+    randomness: Callable[[int], bytes],
+    *,
+    holder: str | None = None,
+) -> TokenOrder:
     """Check what is asked for, and draw the secret.
 
     Before the transaction, not in it: a job may run a second time after a commit that seemed to fail, and must then
@@ -100,19 +108,24 @@ def draw(role: str, label: str, days: int | None, by: str, randomness: Callable[
         days: lifetime, 1 to 3,650; ``None`` for one that does not expire.
         by: who makes it; stands in the ledger as a commitment.
         randomness: bytes on demand.
+        holder: see `TokenOrder`.
 
     Raises:
         InputError: no such role, a label that is no line of text, or no lifetime.
     """
+    if holder is not None and not (0 < len(holder) <= MAX_ID_LENGTH and holder.isprintable()):
+        raise InputError("this is no id of an administrator", hint="leave holder out, or write an id", field="holder")
     if role not in ROLES:
-        raise InputError(f"there is no role {role[:40]!r}", hint=f"one of {', '.join(ROLES)}")
+        raise InputError(f"there is no role {role[:40]!r}", hint=f"one of {', '.join(ROLES)}", field="role")
     if not 0 < len(label.strip()) <= MAX_LABEL or not label.isprintable():
-        raise InputError(f"a label is one line of at most {MAX_LABEL} characters", hint="say who or what will use it")
+        raise InputError(
+            f"a label is one line of at most {MAX_LABEL} characters", hint="say who or what will use it", field="label"
+        )
     if days is not None and not 1 <= days <= 3_650:
-        raise InputError(f"{days} days is no lifetime", hint="write 1 to 3650")
+        raise InputError(f"{days} days is no lifetime", hint="write 1 to 3650", field="days")
     token_id = randomness(4).hex()
     secret = f"cgt_{token_id}_{randomness(32).hex()}"
-    return TokenOrder(token_id, secret, role, label.strip(), None if days is None else days * DAY, by)
+    return TokenOrder(token_id, secret, role, label.strip(), None if days is None else days * DAY, by, holder)
 
 
 def create(order: TokenOrder, randomness: Callable[[int], bytes], connection: Connection, pending: Pending) -> NewToken:
@@ -121,7 +134,7 @@ def create(order: TokenOrder, randomness: Callable[[int], bytes], connection: Co
     row = shelf.token_by_digest(connection, made)
     if row is None:
         expires = None if order.lifetime is None else pending.at + order.lifetime
-        row = TokenRow(order.id, made, order.role, order.label, pending.at, expires, None)
+        row = TokenRow(order.id, made, order.role, order.label, pending.at, expires, None, order.holder)
         shelf.insert_token(connection, row)
         _enter(pending, "token.new", order.by, randomness, token=order.id, role=order.role)
     return NewToken(order.id, order.secret, order.role, order.label, row.expires)
@@ -151,7 +164,7 @@ def check(secret: str, now: Instant, connection: Connection) -> TokenHolder:
         raise UnauthenticatedError(
             "this token is not valid", hint="make one with `consentgate token new --role …`; tokens expire"
         )
-    return TokenHolder(row.id, row.role, row.label)
+    return TokenHolder(row.id, row.role, row.label, row.holder)
 
 
 def _enter(pending: Pending, action: str, by: str, randomness: Callable[[int], bytes], **details: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from consentgate.store.meta import generation
 from consentgate.store.statements import PreparedInsert, upsert
-from consentgate.store.tables import POLICY, TRANSLATION, VERSION
+from consentgate.store.tables import CANCELLATION, POLICY, TRANSLATION, VERSION
 
 
 class PolicyRow(NamedTuple):
@@ -57,14 +57,16 @@ class CalendarRows(NamedTuple):
     policies: tuple[PolicyRow, ...]
     versions: tuple[VersionRow, ...]
     translations: tuple[TranslationRow, ...]
+    cancelled: frozenset[int] = frozenset()
 
 
+_INSERT_CANCELLATION = PreparedInsert(CANCELLATION)
 _INSERT_VERSION = PreparedInsert(VERSION)
 _INSERT_TRANSLATION = PreparedInsert(TRANSLATION)
 
 
 def load_calendar(connection: Connection) -> CalendarRows:
-    """Everything the calendar is made of, in four statements however much was published.
+    """Everything the calendar is made of, in five statements however much was published.
 
     Policies come by position, versions by serial, translations by serial and language.
     """
@@ -76,7 +78,13 @@ def load_calendar(connection: Connection) -> CalendarRows:
         policies=tuple(map(PolicyRow._make, policies)),
         versions=tuple(map(VersionRow._make, versions)),
         translations=tuple(map(TranslationRow._make, translations)),
+        cancelled=frozenset(connection.scalars(select(CANCELLATION.c.serial))),
     )
+
+
+def insert_cancellation(connection: Connection, serial: int, at: int) -> None:
+    """Note that a version will never take effect. One that is noted already raises `StoreError`."""
+    _INSERT_CANCELLATION.one(connection, serial, at)
 
 
 def put_policies(connection: Connection, rows: Sequence[PolicyRow]) -> None:

@@ -231,13 +231,16 @@ def count_by_serial(connection: Connection) -> dict[tuple[int, str], int]:
     return {(serial, act): number for serial, act, number in connection.execute(statement)}
 
 
-def count_per_period(connection: Connection, serial: int, period: int) -> list[tuple[int, str, int]]:
+def count_per_period(
+    connection: Connection, serial: int, period: int, since: int | None = None
+) -> list[tuple[int, str, int]]:
     """The acceptance curve of a version: (start of the period, act, number), oldest first.
 
     Args:
         connection: in a transaction.
         serial: of the version.
         period: length in microseconds, such as a day.
+        since: only what was decided from this instant on.
     """
     start = OPENING.c.at - OPENING.c.at % period
     statement = (
@@ -246,6 +249,8 @@ def count_per_period(connection: Connection, serial: int, period: int) -> list[t
         .group_by(start, OPENING.c.act)
         .order_by(start, OPENING.c.act)
     )
+    if since is not None:
+        statement = statement.where(OPENING.c.at >= since)
     return [(at, act, number) for at, act, number in connection.execute(statement)]
 
 

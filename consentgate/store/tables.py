@@ -55,6 +55,11 @@ _LINKED = text("linked_tag IS NOT NULL")
 _WHERE_LINKED: dict[str, Any] = {"sqlite_where": _LINKED, "postgresql_where": _LINKED}
 
 
+# A decision that was erased has a serial below 1: lists of decisions do not walk over those.
+_DECIDED = text("serial > 0")
+_WHERE_DECIDED: dict[str, Any] = {"sqlite_where": _DECIDED, "postgresql_where": _DECIDED}
+
+
 class Shelf(SQLModel, registry=shelves):
     """Base of every table of this room."""
 
@@ -88,6 +93,8 @@ class Opening(Shelf, table=True):
     __table_args__: ClassVar[Any] = (
         Index(PREFIX + "opening_subject", "subject_tag", "policy", "at"),
         Index(PREFIX + "opening_serial", "serial", "act", "at"),
+        Index(PREFIX + "opening_policy", "policy", "act", "at", **_WHERE_DECIDED),
+        Index(PREFIX + "opening_act", "act", "at", **_WHERE_DECIDED),
         Index(PREFIX + "opening_linked", "linked_tag", **_WHERE_LINKED),
         _STRICT,
     )
@@ -204,6 +211,63 @@ class TranslationShelf(Shelf, table=True):
     summary: str = _column(TEXT)
 
 
+class Cancellation(Shelf, table=True):
+    """A version that was withdrawn before it took effect. Insert-only, as the version itself is."""
+
+    __tablename__: ClassVar[str] = PREFIX + "cancellation"
+    __table_args__: ClassVar[Any] = (_STRICT,)
+
+    serial: int = _column(BIG, ForeignKey(PREFIX + "version.serial"), key=True)
+    at: int = _column(BIG)
+
+
+class DraftShelf(Shelf, table=True):
+    """A text that is being written: the bytes as the editor sent them, whether or not they can be published."""
+
+    __tablename__: ClassVar[str] = PREFIX + "draft"
+    __table_args__: ClassVar[Any] = (_STRICT,)
+
+    policy: str = _column(Text, key=True)
+    label: str = _column(Text, key=True)
+    language: str = _column(Text, key=True)
+    body: bytes = _column(LargeBinary)
+    etag: str = _column(Text)
+    author: str = _column(Text)
+    updated: int = _column(BIG)
+
+
+class ProposalShelf(Shelf, table=True):
+    """A publication that waits for a second person, or was decided about."""
+
+    __tablename__: ClassVar[str] = PREFIX + "proposal"
+    __table_args__: ClassVar[Any] = (Index(PREFIX + "proposal_status", "status", "at"), _STRICT)
+
+    id: str = _column(Text, key=True)
+    at: int = _column(BIG)
+    author: str = _column(Text)
+    person: str = _column(Text)
+    content: str = _column(Text, ForeignKey(PREFIX + "blob.digest"))
+    expected: str = _column(Text)
+    status: str = _column(Text)
+    decided: int | None = _column(BIG, null=True)
+    decider: str | None = _column(Text, null=True)
+    reason: str = _column(Text)
+
+
+class AnswerShelf(Shelf, table=True):
+    """What a request with an Idempotency-Key was answered: kept for a day. The key is a digest that names nobody."""
+
+    __tablename__: ClassVar[str] = PREFIX + "answer"
+    __table_args__: ClassVar[Any] = (Index(PREFIX + "answer_at", "at"), _STRICT)
+
+    key: str = _column(Text, key=True)
+    request: str = _column(Text)
+    at: int = _column(BIG)
+    status: int | None = _column(Integer, null=True)
+    media: str | None = _column(Text, null=True)
+    body: bytes | None = _column(LargeBinary, null=True)
+
+
 class Token(Shelf, table=True):
     """An administrator's access token, by its digest."""
 
@@ -217,6 +281,7 @@ class Token(Shelf, table=True):
     created: int = _column(BIG)
     expires: int | None = _column(BIG, null=True)
     revoked: int | None = _column(BIG, null=True)
+    holder: str | None = _column(Text, null=True)
 
 
 class Meta(Shelf, table=True):
@@ -244,5 +309,9 @@ REDLINE = _table(RedlinePlace)
 POLICY = _table(PolicyShelf)
 VERSION = _table(VersionShelf)
 TRANSLATION = _table(TranslationShelf)
+CANCELLATION = _table(Cancellation)
+DRAFT = _table(DraftShelf)
+PROPOSAL = _table(ProposalShelf)
+ANSWER = _table(AnswerShelf)
 TOKEN = _table(Token)
 META = _table(Meta)

@@ -14,7 +14,7 @@ from consentgate.store.tables import TOKEN
 
 
 class TokenRow(NamedTuple):
-    """A token: public id, digest of the secret (hex), role, label, and instants."""
+    """A token: public id, digest of the secret (hex), role, label, instants, and whose it is, where that is known."""
 
     id: str
     digest: str
@@ -23,6 +23,7 @@ class TokenRow(NamedTuple):
     created: int
     expires: int | None
     revoked: int | None
+    holder: str | None = None
 
 
 _INSERT_TOKEN = PreparedInsert(TOKEN)

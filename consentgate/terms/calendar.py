@@ -74,15 +74,18 @@ class Calendar:
         policies: in the order they are shown.
         versions: any order.
         generation: the store's publication counter this was read at.
+        cancelled: serials of versions that were withdrawn before they took effect: they never will. Their text and
+            their label stay known, for whoever accepted one early.
     """
 
     policies: tuple[Policy, ...] = ()
     versions: tuple[Version, ...] = ()
     generation: int = 0
+    cancelled: frozenset[int] = frozenset()
 
     @cached_property
     def by_serial(self) -> dict[int, Version]:
-        """Versions by serial."""
+        """Versions by serial, cancelled ones too: somebody may have accepted one before."""
         return {version.serial: version for version in self.versions}
 
     @cached_property
@@ -93,17 +96,26 @@ class Calendar:
     @cached_property
     def _chains(self) -> dict[str, tuple[Version, ...]]:
         chains: dict[str, list[Version]] = {policy.slug: [] for policy in self.policies}
-        for version in sorted(self.versions, key=lambda version: (version.effective, version.serial)):
+        standing = (version for version in self.versions if version.serial not in self.cancelled)
+        for version in sorted(standing, key=lambda version: (version.effective, version.serial)):
             chains.setdefault(version.policy, []).append(version)
         return {slug: tuple(chain) for slug, chain in chains.items()}
 
     def chain(self, slug: str) -> tuple[Version, ...]:
-        """The versions of a policy in order of effect."""
+        """The versions of a policy in order of effect, without those that were cancelled."""
         return self._chains.get(slug, ())
 
     def find(self, slug: str, label: str) -> Version | None:
-        """The version of a policy with this label, or ``None``."""
-        return next((version for version in self.chain(slug) if version.label == label), None)
+        """The version of a policy with this label, cancelled or not, or ``None``."""
+        return self._by_label.get((slug, label))
+
+    @cached_property
+    def _by_label(self) -> dict[tuple[str, str], Version]:
+        return {(version.policy, version.label): version for version in self.versions}
+
+    def is_cancelled(self, version: Version) -> bool:
+        """Whether a version was withdrawn before it took effect."""
+        return version.serial in self.cancelled
 
     def at(self, instant: Instant) -> Moment:
         """What is announced, in force and enforced at an instant, and the next instant that changes it."""
@@ -111,7 +123,9 @@ class Calendar:
         for policy in self.policies:
             if policy.retired is not None and policy.retired <= instant:
                 continue
-            if standing := _standing(policy, self.chain(policy.slug), instant):
+            chain = self.chain(policy.slug)
+            gone = tuple(self.by_serial[serial] for serial in self.cancelled if serial in self.by_serial)
+            if standing := _standing(policy, chain, tuple(one for one in gone if one.policy == policy.slug), instant):
                 standings.append(standing)
         return Moment(instant, self._next_change(instant), tuple(standings))
 
@@ -119,6 +133,7 @@ class Calendar:
         instants = [
             moment
             for version in self.versions
+            if version.serial not in self.cancelled
             for moment in (version.announced, version.effective, version.enforced)
             if moment > instant
         ]
@@ -126,7 +141,9 @@ class Calendar:
         return min(instants, default=None)
 
 
-def _standing(policy: Policy, chain: tuple[Version, ...], instant: Instant) -> Standing | None:
+def _standing(
+    policy: Policy, chain: tuple[Version, ...], gone: tuple[Version, ...], instant: Instant
+) -> Standing | None:
     effective = [version for version in chain if version.effective <= instant]
     announced = tuple(version for version in chain if version.announced <= instant < version.effective)
     if not effective and not announced:
@@ -142,14 +159,21 @@ def _standing(policy: Policy, chain: tuple[Version, ...], instant: Instant) -> S
         policy=policy,
         in_force=in_force,
         enforced=None if enforced is None else effective[enforced],
-        satisfied_by=frozenset() if enforced is None else _satisfying(chain, effective, enforced),
+        satisfied_by=frozenset() if enforced is None else _satisfying(chain, gone, effective, enforced),
         grace=None if in_grace is None else effective[in_grace],
-        grace_satisfied_by=frozenset() if in_grace is None else _satisfying(chain, effective, in_grace),
+        grace_satisfied_by=frozenset() if in_grace is None else _satisfying(chain, gone, effective, in_grace),
         announced=announced,
     )
 
 
-def _satisfying(chain: tuple[Version, ...], effective: Iterable[Version], anchor: int) -> frozenset[int]:
-    """Serials at or after the anchor, and those of versions that say the same as one that is effective there."""
+def _satisfying(
+    chain: tuple[Version, ...], gone: tuple[Version, ...], effective: Iterable[Version], anchor: int
+) -> frozenset[int]:
+    """Serials at or after the anchor, and those of versions that say the same as one that is effective there.
+
+    Of the versions that were cancelled, only those that say the same: a text that is published again under another
+    label and date is not asked about twice.
+    """
     same = {version.digest for version in list(effective)[anchor:]}
-    return frozenset(version.serial for place, version in enumerate(chain) if place >= anchor or version.digest in same)
+    serials = [version.serial for place, version in enumerate(chain) if place >= anchor or version.digest in same]
+    return frozenset((*serials, *(version.serial for version in gone if version.digest in same)))

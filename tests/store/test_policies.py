@@ -66,7 +66,7 @@ def test_loading_takes_as_many_statements_for_many_versions_as_for_none(file: Da
     before = file.read(count)
     file.write(lambda connection: _publish(connection, *[_version(serial) for serial in range(1, 41)]))
 
-    assert 4 == before == file.read(count)
+    assert 5 == before == file.read(count)
 
 
 def test_a_policy_is_written_again_and_a_version_never(database: Database) -> None:

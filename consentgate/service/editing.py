@@ -1,0 +1,468 @@
+"""The editors' half of administration: drafts, preview, publish, propose and approve, cancel, retire.
+
+Room: service. `consentgate.service.administration.Administration` is the whole; it is reached as ``terms.admin``.
+Publishing the policies folder at start-up or from the local command line is the operator's own act and goes past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ConflictError, InputError, NotFoundError, PreconditionError, PublishError
+from consentgate.service import cancel as cancelling
+from consentgate.service import drafts as drafting
+from consentgate.service import preview as previewing
+from consentgate.service import proposals as proposing
+from consentgate.service import publish as publishing
+from consentgate.service.administrators import Administrator
+from consentgate.service.drafts import DraftInfo, DraftRef, draft_ref
+from consentgate.service.ledger import Pending
+from consentgate.service.plan import Plan
+from consentgate.service.preview import Preview, Stop, state_of
+from consentgate.service.proposals import Content, Done, Proposal, Status
+from consentgate.service.publish import CalendarMovedError, Publication
+from consentgate.store import counting
+from consentgate.store import drafts as draft_shelf
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import canonical_json, digest
+from consentgate.terms.draft import Draft
+from consentgate.terms.instants import Instant
+from consentgate.terms.markdown import render
+from consentgate.terms.policy import Policy, Version
+from consentgate.terms.policy_file import policy_settings
+
+if TYPE_CHECKING:
+    from consentgate.service.terms import Terms
+
+ATTEMPTS = 5
+
+Also = Callable[[Connection, Pending], None]
+
+
+def policy_etag(policy: Policy) -> str:
+    """The digest of a policy's settings."""
+    return digest(canonical_json(policy_settings(policy)))
+
+
+class Editing:
+    """What editors and publishers do.
+
+    Args:
+        terms: the handle, started.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    # --- drafts --------------------------------------------------------------------------------------------------
+
+    async def put_draft(
+        self, by: Administrator, policy: str, label: str, language: str, body: bytes, *, if_match: str | None = None
+    ) -> DraftInfo:
+        """Keep a draft, malformed or not.
+
+        Args:
+            by: an editor.
+            policy, label, language: its place.
+            body: front matter and Markdown, as in a file.
+            if_match: etag of what it replaces, ``"*"`` for whatever is there, ``None`` for a new one.
+
+        Raises:
+            InputError: no such place, or too large.
+            PreconditionError: something else is there than the caller knows of; ``etag`` is what.
+        """
+        by.require("editor")
+        ref = draft_ref(policy, label, language)
+        return await self.terms._write(partial(drafting.put, by, ref, body, if_match, self.terms._randomness))
+
+    async def draft(self, by: Administrator, policy: str, label: str, language: str) -> DraftInfo:
+        """One draft.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        by.require("editor", "auditor")
+        return await self.terms._read(partial(drafting.get, draft_ref(policy, label, language)))
+
+    async def drafts(
+        self, by: Administrator, *, policy: str | None = None, label: str | None = None
+    ) -> tuple[DraftInfo, ...]:
+        """Every draft, or those of a policy, or of one version, by place."""
+        by.require("editor", "auditor")
+        rows = await self.terms._read(lambda connection: draft_shelf.drafts(connection, policy=policy, label=label))
+        return await asyncio.to_thread(lambda: tuple(map(drafting.info_of, rows)))
+
+    async def delete_draft(
+        self, by: Administrator, policy: str, label: str, language: str, *, if_match: str | None = None
+    ) -> None:
+        """Forget a draft.
+
+        Raises:
+            NotFoundError: there is none.
+            PreconditionError: it is not the one with this etag.
+        """
+        by.require("editor")
+        ref = draft_ref(policy, label, language)
+        await self.terms._write(partial(drafting.delete, by, ref, if_match, self.terms._randomness))
+
+    # --- preview and publish -------------------------------------------------------------------------------------
+
+    async def preview(
+        self,
+        by: Administrator,
+        refs: Iterable[DraftRef] = (),
+        *,
+        drafts: Iterable[Draft] = (),
+        policies: Iterable[Policy] = (),
+        at: Instant | None = None,
+    ) -> Preview:
+        """What publishing these would do; see `consentgate.service.preview` for what is counted.
+
+        A notice period that is not kept is a finding here; publishing refuses it.
+
+        Args:
+            by: an editor.
+            refs: drafts of ours.
+            drafts, policies: texts and settings that come along.
+            at: effective date of those whose front matter leaves it open.
+
+        Raises:
+            DraftError, PublishError: it could not be published.
+        """
+        by.require("editor")
+        content = await self._content(refs, drafts, policies, at, short_notice=True)
+        calendar = await self.terms.reload()
+        plan = await asyncio.to_thread(self._plan, calendar, content)
+        changes = previewing.changes_of(calendar, plan)
+
+        def count(connection: Connection) -> tuple[list[int], int]:
+            each = [counting.stopped(connection, [change]) for change in changes.values()]
+            return each, each[0] if len(each) == 1 else counting.stopped(connection, changes.values())
+
+        each, together = await self.terms._read(count) if changes else ([], 0)
+        return Preview(
+            publication=publishing.publication_of(plan, dry_run=True),
+            texts=await asyncio.to_thread(previewing.texts_of, calendar, plan, self.terms._text, render),
+            notices=previewing.notices_of(calendar, plan, self.terms.clock()),
+            each=tuple(_stops(calendar, plan, dict(zip(changes, each, strict=True)))),
+            stops=together,
+            state=state_of(calendar, content.drafts),
+        )
+
+    async def publish(
+        self,
+        by: Administrator,
+        refs: Iterable[DraftRef] = (),
+        *,
+        drafts: Iterable[Draft] = (),
+        policies: Iterable[Policy] = (),
+        expected: str | None = None,
+        at: Instant | None = None,
+        short_notice: bool = False,
+    ) -> Done:
+        """Publish, now or for a date, in one act; or propose it, where a second person is needed.
+
+        What is published already stays as it is, so that the same act twice has the answer of the first. Drafts of
+        ours that are published are removed in the same transaction.
+
+        Args:
+            by: a publisher.
+            refs: drafts of ours.
+            drafts, policies: texts and settings that come along.
+            expected: `Preview.state`: publish only where nothing has changed since.
+            at: effective date of those whose front matter leaves it open.
+            short_notice: publish although the notice period is not kept.
+
+        Raises:
+            DraftError, PublishError, ImmutableError: nothing was published.
+            ConflictError: something changed since the preview; nothing was published.
+        """
+        by.require("publisher")
+        refs = tuple(refs)
+        content = await self._content(refs, drafts, policies, at, short_notice=short_notice, again=True)
+        settled = tuple((ref.policy, ref.label) for ref in refs if ref not in (content.refs or {}))
+        if self.terms.settings.approvals:
+            done = await self._propose(by, content, expected)
+        else:
+            done = Done(await self._publish(by.id, content, expected))
+        unchanged = tuple(dict.fromkeys((*done.publication.unchanged, *settled)))
+        return replace(done, publication=replace(done.publication, unchanged=unchanged))
+
+    async def _content(
+        self,
+        refs: Iterable[DraftRef],
+        drafts: Iterable[Draft],
+        policies: Iterable[Policy],
+        at: Instant | None,
+        *,
+        short_notice: bool,
+        again: bool = False,
+    ) -> Content:
+        """Read what is to be published; with `again`, leave out drafts that are published already and gone."""
+        refs = [draft_ref(*ref) for ref in refs]
+        drafts, policies = tuple(drafts), tuple(policies)
+        if not (refs or drafts or policies):
+            raise InputError("there is nothing to publish", hint="name drafts, or send texts", field="drafts")
+        found = await self.terms._read(lambda connection: draft_shelf.drafts_at(connection, refs)) if refs else {}
+        for ref in refs:
+            version = self.terms.calendar.find(ref.policy, ref.label)
+            if ref not in found and not (again and version is not None and ref.language in version.languages):
+                raise NotFoundError(f"there is no draft {ref.file}", policy=ref.policy, version=ref.label)
+        parsed, etags = list(drafts), {}
+        for ref in dict.fromkeys(ref for ref in refs if ref in found):
+            draft, error, _ = drafting.read(ref, found[ref].body)
+            if draft is None:
+                assert error is not None  # noqa: S101  (a draft is parsed or malformed)
+                raise error
+            parsed.append(draft)
+            etags[ref] = found[ref].etag
+        return Content(tuple(parsed), policies, etags, at, short_notice)
+
+    def _plan(self, calendar: Calendar, content: Content) -> Plan:
+        drafts = previewing.schedule(content.drafts, content.at)
+        return self.terms._plan(calendar, content.policies, drafts, content.short_notice)
+
+    async def _checked(
+        self, content: Content, expected: str | None, check: Callable[[Calendar], None] | None = None
+    ) -> tuple[Calendar, Plan]:
+        """Plan on what is published now; refuse where that is not what was expected, unless nothing is left to do."""
+        calendar = await self.terms.reload()
+        moved = expected is not None and expected != state_of(calendar, content.drafts)
+        try:
+            plan = await asyncio.to_thread(self._plan, calendar, content)
+        except PublishError as error:
+            if moved:
+                raise _conflict(calendar, content) from error
+            raise
+        if not plan.empty:
+            if moved:
+                raise _conflict(calendar, content)
+            if check is not None:
+                check(calendar)
+        return calendar, plan
+
+    async def _publish(
+        self,
+        by: str,
+        content: Content,
+        expected: str | None,
+        *,
+        approver: str | None = None,
+        also: Also | None = None,
+        check: Callable[[Calendar], None] | None = None,
+    ) -> Publication:
+        def first(connection: Connection, pending: Pending) -> None:
+            if content.refs:
+                drafting.take(dict(content.refs), connection)
+            if also is not None:
+                also(connection, pending)
+
+        for _ in range(ATTEMPTS):
+            calendar, plan = await self._checked(content, expected, check)
+            if plan.empty:
+                if content.refs or also:
+                    await self.terms._write(first)
+                return publishing.publication_of(plan, dry_run=False)
+            try:
+                return await self.terms._publish(plan, calendar, by, approver=approver, first=first)
+            except CalendarMovedError:
+                continue
+        raise ConflictError("others keep publishing; nothing was published", hint="try again")
+
+    # --- a second person -----------------------------------------------------------------------------------------
+
+    async def _propose(self, by: Administrator, content: Content, expected: str | None) -> Done:
+        calendar, plan = await self._checked(content, expected)
+        publication = publishing.publication_of(plan, dry_run=True)
+        if plan.empty:
+            return Done(replace(publication, dry_run=False))
+        state = state_of(calendar, content.drafts)
+        proposal = await self.terms._write(partial(proposing.propose, by, content, state, self.terms._randomness))
+        return Done(publication, proposal)
+
+    async def proposals(self, by: Administrator, *, status: Status | None = None) -> tuple[Proposal, ...]:
+        """The newest proposals first, all or those of one status."""
+        by.require("editor", "auditor")
+        return await self.terms._read(lambda connection: proposing.every(connection, status=status))
+
+    async def proposal(self, by: Administrator, proposal_id: str) -> Proposal:
+        """One proposal.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        by.require("editor", "auditor")
+        return (await self.terms._read(lambda connection: proposing.find(connection, proposal_id)))[0]
+
+    async def preview_proposal(self, by: Administrator, proposal_id: str) -> Preview:
+        """What approving a proposal would do, as of now."""
+        by.require("editor", "auditor")
+        content = (await self.terms._read(lambda connection: proposing.find(connection, proposal_id)))[1]
+        editor = Administrator(by.id, frozenset({"editor"}), by.label)
+        return await self.preview(editor, drafts=content.drafts, policies=content.policies, at=content.at)
+
+    async def approve(self, by: Administrator, proposal_id: str) -> Publication:
+        """Publish what somebody else proposed; twice is once.
+
+        Raises:
+            ForbiddenError: it is one's own.
+            ConflictError: it was rejected, or something was published since it was made.
+        """
+        by.require("publisher")
+        proposal, content, row = await self.terms._read(lambda connection: proposing.find(connection, proposal_id))
+        proposing.check_second(by, row)
+        if proposal.status == proposing.APPROVED:
+            _, plan = await self._checked(content, None)
+            return publishing.publication_of(plan, dry_run=False)
+
+        def settle(connection: Connection, pending: Pending) -> None:
+            proposing.decide(by, proposal_id, proposing.APPROVED, "", connection, pending.at)
+
+        kept = replace(content, refs=await self._still(content))
+        return await self._publish(row.author, kept, row.expected, approver=by.id, also=settle)
+
+    async def _still(self, content: Content) -> dict[DraftRef, str]:
+        """Those drafts that are still what was proposed: an editor may have gone on writing, and keeps that."""
+        refs = dict(content.refs or {})
+        present = await self.terms._read(lambda connection: draft_shelf.etags_at(connection, refs))
+        return {ref: etag for ref, etag in refs.items() if present.get(ref) == etag}
+
+    async def reject(self, by: Administrator, proposal_id: str, reason: str) -> Proposal:
+        """Reject a proposal, somebody else's or one's own, with a reason that stands in the ledger.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it was decided about.
+        """
+        by.require("publisher")
+        reason = proposing.check_reason(reason)
+        await self.terms._read(lambda connection: proposing.find(connection, proposal_id))
+        await self.terms._write(partial(proposing.reject, by, proposal_id, reason, self.terms._randomness))
+        return (await self.terms._read(lambda connection: proposing.find(connection, proposal_id)))[0]
+
+    # --- cancel, retire, settings --------------------------------------------------------------------------------
+
+    async def cancel(self, by: Administrator, policy: str, label: str, reason: str) -> Version:
+        """Withdraw a version that has not taken effect: it never will, and its label is not given again.
+
+        It is one person's act also where approvals are set: what it restores is what is in force.
+
+        Raises:
+            NotFoundError: no such version.
+            ConflictError: it is in effect, or an editorial version that follows rests on it.
+        """
+        by.require("publisher")
+        reason = proposing.check_reason(reason)
+        for _ in range(ATTEMPTS):
+            calendar = await self.terms.reload()
+            try:
+                version = await self.terms._write(
+                    partial(cancelling.cancel, by, calendar, policy, label, reason, self.terms._randomness)
+                )
+            except CalendarMovedError:
+                continue
+            self.terms.engine.generation.bump()
+            await self.terms.reload()
+            return version
+        raise ConflictError("others keep publishing; nothing was cancelled", hint="try again")
+
+    async def put_policy(
+        self, by: Administrator, policy: Policy, *, if_match: str | None = None, expected: str | None = None
+    ) -> Done:
+        """Write a policy's settings, or make a new policy.
+
+        Args:
+            by: a publisher.
+            policy: as it shall be.
+            if_match: `policy_etag` of what it replaces, ``"*"`` for whatever is there, ``None`` for a new one.
+            expected: see `publish`.
+
+        Raises:
+            PreconditionError: the settings are not those the caller knows.
+            ImmutableError: kind or prevailing language of a policy that has versions.
+        """
+        by.require("publisher")
+
+        def check(calendar: Calendar) -> None:
+            _check_policy(calendar, policy, if_match)
+
+        content = Content(policies=(policy,))
+        if self.terms.settings.approvals:
+            check(await self.terms.reload())
+            return await self._propose(by, content, expected)
+        return Done(await self._publish(by.id, content, expected, check=check))
+
+    async def retire(
+        self,
+        by: Administrator,
+        policy: str,
+        *,
+        at: Instant | None = None,
+        replaced_by: str | None = None,
+        if_match: str | None = drafting.ANY,
+    ) -> Done:
+        """Ask nobody about a policy any more, from now or from an instant on.
+
+        Args:
+            by: a publisher.
+            policy: slug.
+            at: instant, not in the past; ``None`` for now.
+            replaced_by: slug of the policy that stands in its place.
+            if_match: etag of its settings.
+
+        Raises:
+            NotFoundError: no such policy, or none to replace it.
+            InputError: an instant in the past, or a policy that replaces itself.
+        """
+        by.require("publisher")
+        calendar, now = await self.terms.reload(), self.terms.clock()
+        if policy not in calendar.by_slug:
+            raise NotFoundError(f"there is no policy {policy[:64]}", policy=policy[:64])
+        if replaced_by is not None and replaced_by not in calendar.by_slug:
+            raise NotFoundError(f"there is no policy {replaced_by[:64]}", hint="publish it first", field="replaced_by")
+        if replaced_by == policy:
+            raise InputError("a policy cannot replace itself", hint="name another", field="replaced_by")
+        if at is not None and at < now:
+            raise InputError("this instant is in the past", hint="leave it out to retire it now", field="at")
+        present = calendar.by_slug[policy]
+        if present.retired is not None and present.retired <= now and at is None:
+            return Done(publishing.publication_of(Plan(calendar.generation), dry_run=False))
+        changed = replace(present, retired=now if at is None else at, replaced_by=replaced_by)
+        return await self.put_policy(by, changed, if_match=if_match)
+
+
+def _check_policy(calendar: Calendar, policy: Policy, if_match: str | None) -> None:
+    present = calendar.by_slug.get(policy.slug)
+    etag = policy_etag(present) if present else None
+    if if_match == drafting.ANY and present is not None:
+        return
+    if etag != if_match:
+        raise PreconditionError(
+            f"the settings of {policy.slug} were changed by somebody else"
+            if present and if_match
+            else f"there is a policy {policy.slug} already"
+            if present
+            else f"there is no policy {policy.slug}",
+            etag=etag,
+            hint="read what is there, then send yours with its etag as If-Match",
+        )
+
+
+def _conflict(calendar: Calendar, content: Content) -> ConflictError:
+    return ConflictError(
+        "something was published or edited since the preview; nothing was published",
+        hint="preview again, look at what changed, then publish with the new state",
+        state=state_of(calendar, content.drafts),
+    )
+
+
+def _stops(calendar: Calendar, plan: Plan, counted: dict[tuple[str, str], int]) -> Iterable[Stop]:
+    for version in plan.versions:
+        stops = counted.get((version.policy, version.label), 0)
+        first = not any(other.policy == version.policy for other in calendar.versions)
+        yield Stop(version.policy, version.label, version.enforced, stops, first)
