@@ -76,6 +76,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     update_header: bool = False,
     metrics: bool = False,
     tiles: bool = False,
+    approvals: int = 0,
     test: bool = False,
     terms: Terms | None = None,
 ) -> GatedApp:
@@ -115,6 +116,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         update_header: add ``Terms-Update`` to every response while a version is announced.
         metrics: serve counters for monitoring (Prometheus text) at ``<prefix>/metrics``, to everybody who gets there.
         tiles: serve the ledger's checkpoint, tiles and entries to everybody, below ``<prefix>/log``.
+        approvals: ``1`` demands a second person: what an administrator publishes, another publisher approves.
         test: mark every record as a test, for good.
         terms: a handle of your own instead of one made from the settings (for tests).
 
@@ -159,6 +161,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         cookie_domain=cookie_domain,
         metrics=metrics,
         tiles=tiles,
+        approvals=approvals,
         test=test,
     )  # fmt: skip
     house = House(settings, terms, subject, base_url)
@@ -205,7 +208,10 @@ class House:
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
         addresses = Addresses(settings.prefix, self.state, base_url)
         self.reception = Reception(
-            self.terms, who=who, addresses=addresses, review=self.demanded,
+            self.terms,
+            who=who,
+            addresses=addresses,
+            review=self.demanded,
             cookie=PassCookie(secure=settings.secure_cookies, domain=settings.cookie_domain),
         )
         self._health: Any = None

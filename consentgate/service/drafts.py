@@ -6,7 +6,7 @@ all the same, with the error beside it, so that an editor loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -174,21 +174,15 @@ def delete(
     _enter(pending, "draft.delete", by, ref, present, randomness)
 
 
-def take(refs: dict[DraftRef, str], connection: Connection) -> None:
-    """Remove drafts that are published by this transaction, each as the caller has read it.
+def take(refs: Mapping[DraftRef, str], connection: Connection) -> None:
+    """Remove drafts that are published by this transaction, each as the caller has read it: one statement.
 
     Raises:
-        ConflictError: one was changed meanwhile.
+        ConflictError: one was changed or deleted meanwhile.
     """
-    present = shelf.etags_at(connection, refs)
-    if changed := [ref for ref, etag in refs.items() if present.get(ref) not in (None, etag)]:
-        raise ConflictError(
-            f"the draft {changed[0].file} was changed meanwhile; nothing was published",
-            hint="preview it again",
-            policy=changed[0].policy,
-            version=changed[0].label,
-        )
-    shelf.delete_drafts(connection, refs)
+    if shelf.take_drafts(connection, refs) < len(refs):
+        files = ", ".join(sorted(ref.file for ref in refs))[:300]
+        raise ConflictError(f"a draft was changed meanwhile ({files}); nothing was published", hint="preview it again")
 
 
 def _check(ref: DraftRef, present: str | None, if_match: str | None) -> None:

@@ -259,7 +259,7 @@ class Editing:
     ) -> Publication:
         def first(connection: Connection, pending: Pending) -> None:
             if content.refs:
-                drafting.take(dict(content.refs), connection)
+                drafting.take(content.refs, connection)
             if also is not None:
                 also(connection, pending)
 

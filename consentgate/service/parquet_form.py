@@ -52,9 +52,7 @@ class Parquet(Digesting):
         self._rows: list[Line] = []
         self._sink = _Sink()
         self._schema = self._arrow.schema([(name, self._type(name)) for name in COLUMNS])
-        self._file = pa.parquet.ParquetWriter(
-            pa.PythonFile(self._sink, mode="w"), self._schema, compression="zstd"
-        )
+        self._file = pa.parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), self._schema, compression="zstd")
 
     def begin(self) -> bytes:
         """The first bytes."""

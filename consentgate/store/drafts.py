@@ -5,8 +5,8 @@ Room: store; called by the service. Drafts are the only texts that may change an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, tuple_, update
 
@@ -98,6 +98,20 @@ def delete_drafts(connection: Connection, places: Iterable[DraftPlace]) -> int:
     """Forget these drafts; how many there were."""
     return sum(
         connection.execute(delete(DRAFT).where(tuple_(*_KEY).in_(some))).rowcount for some in chunks(places, 150)
+    )
+
+
+def take_drafts(connection: Connection, etags: Mapping[Any, str]) -> int:
+    """Forget those of these drafts that are still what the caller has read; how many that were.
+
+    Args:
+        connection: in a transaction.
+        etags: by place.
+    """
+    whole = (*_KEY, DRAFT.c.etag)
+    return sum(
+        connection.execute(delete(DRAFT).where(tuple_(*whole).in_(some))).rowcount
+        for some in chunks(((*place, etag) for place, etag in etags.items()), 120)
     )
 
 

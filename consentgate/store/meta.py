@@ -6,10 +6,10 @@ schema version, which `consentgate.store.database` checks.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, literal_column, select, update
+from sqlalchemy import Connection, Text, cast, literal_column, select, update
 
 from consentgate.store.statements import Prepared, upsert
-from consentgate.store.tables import META
+from consentgate.store.tables import BIG, META
 
 SCHEMA = "schema_version"
 GENERATION = "generation"
@@ -55,7 +55,6 @@ def generation(connection: Connection) -> int:
 
 def bump_generation(connection: Connection) -> int:
     """Count one publication; return the new value. Within the transaction that publishes."""
-    found = connection.scalar(select(META.c.value).where(META.c.key == GENERATION).with_for_update())
-    value = int(found or 0) + 1
-    connection.execute(update(META).where(META.c.key == GENERATION).values(value=str(value)))
-    return value
+    counted = cast(cast(META.c.value, BIG) + 1, Text)
+    statement = update(META).where(META.c.key == GENERATION).values(value=counted).returning(META.c.value)
+    return int(connection.execute(statement).scalar_one())

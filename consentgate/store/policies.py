@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from consentgate.store.meta import generation
 from consentgate.store.statements import PreparedInsert, upsert
@@ -104,8 +104,3 @@ def insert_versions(connection: Connection, rows: Sequence[VersionRow]) -> None:
 def insert_translations(connection: Connection, rows: Sequence[TranslationRow]) -> None:
     """Keep translations. Their version and both their blobs must be here."""
     _INSERT_TRANSLATION.many(connection, rows)
-
-
-def next_serial(connection: Connection) -> int:
-    """The serial of the next version: one more than the largest. Within the transaction that publishes."""
-    return (connection.scalar(select(func.max(VERSION.c.serial))) or 0) + 1

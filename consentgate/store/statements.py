@@ -97,7 +97,7 @@ class PreparedInsert:
         ignore: leave a row alone that has the same key.
     """
 
-    _LENGTHS = (64, 16, 4, 1)
+    _LENGTHS = (64, *range(16, 0, -1))  # up to sixteen rows are one statement; each is compiled when it is first needed
 
     __slots__ = ("_prepared",)
 

@@ -227,12 +227,12 @@ class DraftShelf(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "draft"
     __table_args__: ClassVar[Any] = (_STRICT,)
 
-    policy: str = _column(Text, key=True)
-    label: str = _column(Text, key=True)
-    language: str = _column(Text, key=True)
+    policy: str = _column(TEXT, key=True)
+    label: str = _column(TEXT, key=True)
+    language: str = _column(TEXT, key=True)
     body: bytes = _column(LargeBinary)
-    etag: str = _column(Text)
-    author: str = _column(Text)
+    etag: str = _column(TEXT)
+    author: str = _column(TEXT)
     updated: int = _column(BIG)
 
 
@@ -242,16 +242,16 @@ class ProposalShelf(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "proposal"
     __table_args__: ClassVar[Any] = (Index(PREFIX + "proposal_status", "status", "at"), _STRICT)
 
-    id: str = _column(Text, key=True)
+    id: str = _column(TEXT, key=True)
     at: int = _column(BIG)
-    author: str = _column(Text)
-    person: str = _column(Text)
-    content: str = _column(Text, ForeignKey(PREFIX + "blob.digest"))
-    expected: str = _column(Text)
-    status: str = _column(Text)
+    author: str = _column(TEXT)
+    person: str = _column(TEXT)
+    content: str = _column(TEXT, ForeignKey(PREFIX + "blob.digest"))
+    expected: str = _column(TEXT)
+    status: str = _column(TEXT)
     decided: int | None = _column(BIG, null=True)
-    decider: str | None = _column(Text, null=True)
-    reason: str = _column(Text)
+    decider: str | None = _column(TEXT, null=True)
+    reason: str = _column(TEXT)
 
 
 class AnswerShelf(Shelf, table=True):
@@ -260,11 +260,11 @@ class AnswerShelf(Shelf, table=True):
     __tablename__: ClassVar[str] = PREFIX + "answer"
     __table_args__: ClassVar[Any] = (Index(PREFIX + "answer_at", "at"), _STRICT)
 
-    key: str = _column(Text, key=True)
-    request: str = _column(Text)
+    key: str = _column(TEXT, key=True)
+    request: str = _column(TEXT)
     at: int = _column(BIG)
     status: int | None = _column(Integer, null=True)
-    media: str | None = _column(Text, null=True)
+    media: str | None = _column(TEXT, null=True)
     body: bytes | None = _column(LargeBinary, null=True)
 
 
@@ -281,7 +281,7 @@ class Token(Shelf, table=True):
     created: int = _column(BIG)
     expires: int | None = _column(BIG, null=True)
     revoked: int | None = _column(BIG, null=True)
-    holder: str | None = _column(Text, null=True)
+    holder: str | None = _column(TEXT, null=True)
 
 
 class Meta(Shelf, table=True):

@@ -72,7 +72,7 @@ def test_an_announced_version_is_told_and_may_be_accepted_early(
 
 
 def test_grace_is_told_to_who_put_it_off(client: TestClient, policies: Path, consentgate_clock: FrozenClock) -> None:
-    """"Not now" ends the page in between, not the line above the page."""
+    """ "Not now" ends the page in between, not the line above the page."""
     write(policies, "rules", "2", RULES.format(time="a week"), enforce=day(consentgate_clock, 30))
     publish(client, policies)
     stopped = client.get("/")

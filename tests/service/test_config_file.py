@@ -37,6 +37,7 @@ record_user_agent = true
 trusted_proxies = ["10.0.0.0/8"]
 offer_hours = 48
 snooze_hours = 12
+approvals = 1
 secure_cookies = true
 cookie_domain = "example.com"
 metrics = true

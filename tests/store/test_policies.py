@@ -110,8 +110,13 @@ def test_nothing_refers_to_what_is_not_there(database: Database, orphan: Any) ->
         database.write(orphan)
 
 
-def test_serials_grow_over_all_policies(database: Database) -> None:
-    """The next serial is one more than the largest ever given."""
-    assert database.write(policies.next_serial) == 1
-    database.write(lambda connection: _publish(connection, _version(1), _version(7)))
-    assert database.write(policies.next_serial) == 8
+def test_a_version_is_cancelled_once(database: Database) -> None:
+    """Its row stays; a second note, or one about a version that is not there, is refused."""
+    database.write(lambda connection: _publish(connection, _version(1), _version(2)))
+    database.write(lambda connection: policies.insert_cancellation(connection, 2, 5))
+
+    rows = database.read(policies.load_calendar)
+    assert ([row.serial for row in rows.versions], rows.cancelled) == ([1, 2], frozenset({2}))
+    for serial in (2, 99):
+        with pytest.raises(StoreError):
+            database.write(lambda connection, serial=serial: policies.insert_cancellation(connection, serial, 6))

@@ -47,7 +47,7 @@ def _administration() -> None:
         columns(key="text", request="text", at="big", status="integer?", media="text?", body="bytes?"),
     )
     op.create_index("consentgate_answer_at", "consentgate_answer", ["at"])
-    op.add_column("consentgate_token", sa.Column("holder", sa.Text(), nullable=True))
+    op.add_column("consentgate_token", *columns(holder="text?"))
 
 
 def _lists() -> None:
