@@ -97,7 +97,7 @@ def check_mark(html: str) -> None:
 
 _OLD = """# Sample terms
 
-Books are lent for two weeks.
+Books are lent for two weeks, at the [desk](/desk).
 
 1. Be quiet where other readers sit at their tables.
 2. Bring every book back to the desk by the door.
@@ -105,7 +105,7 @@ Books are lent for two weeks.
 """
 _NEW = """# Sample terms
 
-Books are lent for three weeks.
+Books are lent for three weeks, at the [desk](/counter).
 
 1. Bring every book back to the desk by the door.
 2. Ask the people at the desk where you find nothing.

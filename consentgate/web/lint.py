@@ -71,8 +71,12 @@ class Node:
     @property
     def authored(self) -> bool:
         """Whether it stands in a published text, and is not the page's own."""
-        own = "cg-text" in self.attributes.get("class", "").split()
-        return own or (self.parent is not None and self.parent.authored)
+        return self.within("cg-text")
+
+    def within(self, name: str) -> bool:
+        """Whether it, or what it stands in, has this class."""
+        own = name in self.attributes.get("class", "").split()
+        return own or (self.parent is not None and self.parent.within(name))
 
     @property
     def hidden(self) -> bool:
@@ -198,7 +202,8 @@ def _marks_say_so(page: Node) -> Iterator[Finding]:
     """WCAG 1.4.1, 1.3.1: ins and del are silent in most screen readers."""
     for node in page.all("ins", "del"):
         classes = node.attributes.get("class", "").split()
-        if "cg-num" not in classes and not any("cg-vh" in one.attributes.get("class", "") for one in node.all("span")):
+        # A changed link target is told in a sentence: "now leads to … instead of …".
+        if "cg-num" not in classes and not node.within("cg-links") and not any("cg-vh" in one.attributes.get("class", "") for one in node.all("span")):
             yield Finding("said", f"<{node.tag}> has no words for those who cannot see the marking", node.line)
 
 

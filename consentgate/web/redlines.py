@@ -78,7 +78,7 @@ def _kinds(words: Words) -> dict[str, str]:
     }
 
 
-def redline_html(redline: Redline, view: View, words: Words, *, slug: str, top: int) -> Markup:
+def redline_html(redline: Redline, view: View, words: Words, *, slug: str, top: int, title: str = "") -> Markup:
     """A redline as it stands in a page.
 
     Args:
@@ -87,8 +87,9 @@ def redline_html(redline: Redline, view: View, words: Words, *, slug: str, top: 
         words: the interface language.
         slug: of the policy; goes before every id.
         top: level of its highest heading in the page.
+        title: shown right above it, see `text_html`.
     """
-    return _redline_html(_Marked(redline.digest, view, words, slug, top, redline))
+    return _redline_html(_Marked(redline.digest, view, words, slug, top, title, redline))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class _Marked:
     words: Words
     slug: str
     top: int
+    title: str
     redline: Redline = field(compare=False)
 
 
@@ -110,7 +112,9 @@ def _redline_html(marked: _Marked) -> Markup:
     html = views.to_html(marked.redline, view=marked.view, labels=labels(marked.words))
     html = _CHANGE_ID.sub(rf"\g<1>{slug}-change-", html)
     html = html.replace('href="#s-', f'href="#{slug}-s-')
-    return Markup(_scrolling(_rebased(html, top)))  # noqa: S704 - every word of it was escaped by the view
+    frame, start, inside = html.partition(">")
+    html = frame + start + _unrepeated(_rebased(inside, top), marked.title)
+    return Markup(_scrolling(html))  # noqa: S704 - every word of it was escaped by the view
 
 
 def change_lines(redline: Redline, words: Words, *, slug: str, anchored: bool) -> list[ChangeLine]:
@@ -140,10 +144,16 @@ def text_html(text: str, *, slug: str, top: int, title: str = "") -> Markup:
         title: shown right above it; where the text opens with the same words they are not shown twice to the eye.
     """
     html = _TEXT_ID.sub(rf"\g<1>{slug}-{ID_PREFIX}", _rebased(render(text), top))
-    opening = _FIRST_HEADING.match(html)
-    if opening and _plain(opening[2]) == _plain(title):
-        html = f'<{opening[1]} class="cg-repeats"{html[opening.end(1) :]}'
+    html = _unrepeated(html, title)
     return Markup(_scrolling(html.replace("<!--", "&lt;!--")))  # noqa: S704 - sanitised by nh3
+
+
+def _unrepeated(html: str, title: str) -> str:
+    """Where a text opens with the title that stands right above it, the eye is not shown the same words twice."""
+    opening = _FIRST_HEADING.match(html)
+    if not title or not opening or _plain(opening[2]) != _plain(title):
+        return html
+    return f'<{opening[1]} class="cg-repeats"{html[opening.end(1) :]}'
 
 
 def _scrolling(html: str) -> str:

@@ -25,6 +25,7 @@ from consentgate.web.present import (
     TextLines,
     View,
     _,
+    contents,
     language_choices,
     language_name,
     paragraphs,
@@ -94,6 +95,7 @@ class Part:
     unchanged_line: str
     sentence: str
     choice: ConsentChoice | None
+    contents: list[dict[str, str]] = field(default_factory=list)
     missing: bool = False
     first_missing: bool = False
 
@@ -226,6 +228,7 @@ def _part(
     slug, redline, kind = item.policy.slug, item.redline, item.policy.kind
     title, label = item.translation.title, item.version.label
     marked = redline is not None and not redline.empty and wishes.view != "full"
+    full = text_html(item.text, slug=slug, top=TEXT_TOP if marked else TEXT_TOP - 1, title=title)
     return Part(
         slug=slug,
         label=label,
@@ -237,11 +240,12 @@ def _part(
         summaries=_summaries(item, words),
         stats=stats_line(redline, words) if redline is not None else "",
         changes=change_lines(redline, words, slug=slug, anchored=marked) if redline is not None else [],
-        redline=redline_html(redline, wishes.view, words, slug=slug, top=TEXT_TOP)
+        redline=redline_html(redline, wishes.view, words, slug=slug, top=TEXT_TOP, title=title)
         if marked and redline is not None
         else None,
         marked=_marked(item, words),
-        full=text_html(item.text, slug=slug, top=TEXT_TOP if marked else TEXT_TOP - 1, title=title),
+        full=full,
+        contents=[] if marked else contents(full),
         unchanged_line=_unchanged_line(item, words),
         sentence=_sentence(kind, title, label, accept, words),
         choice=_consent_choice(item, accept, words) if kind is Kind.CONSENT else None,

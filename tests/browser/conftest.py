@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,28 +27,35 @@ FLAGS = (
 )  # fmt: skip
 
 
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """An application on a port of its own; yields its address. Plain http: browsers take localhost for trustworthy."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start")
+            time.sleep(0.01)
+        yield f"http://localhost:{place.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
 class LiveSite(Site):
-    """The toy site on a port of its own. Plain http: browsers take localhost for trustworthy."""
+    """The toy site on a port of its own."""
 
     address = ""
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.address = f"http://localhost:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", lifespan="on"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the server did not start")
-            time.sleep(0.01)
+        self._serving = serving(self.app)
+        self.address = self._serving.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=20)
-        self._socket.close()
+        self._serving.__exit__(None, None, None)
 
     def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call one of the coroutines of the terms, in a thread: Playwright keeps a loop of its own running in ours."""
@@ -110,6 +118,21 @@ def _visit(browser: Browser, live: LiveSite) -> Iterator[Any]:
 def _is_complaint(message: ConsoleMessage) -> bool:
     """An error of a script or of the content security policy; an answer such as 404 or 422 is none."""
     return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
+def violations(page: Page, options: str = "{}") -> list[str]:
+    """What axe finds, each in one line; its script must have been evaluated in the page."""
+    found = page.evaluate(f"axe.run(document, {options}).then((found) => found.violations)")
+    return [f"{one['id']}: {one['help']} {[node['html'][:160] for node in one['nodes']]}" for one in found]
+
+
+def tab_to(page: Page, selector: str, limit: int = 60) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"{selector} cannot be reached by keyboard")
 
 
 @pytest.fixture(name="keep")

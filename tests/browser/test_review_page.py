@@ -6,35 +6,23 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import LiveSite
+from tests.browser.conftest import LiveSite, tab_to, violations
 
 pytestmark = pytest.mark.browser
 
-PAGES = (
-    "/news/7", "/terms", "/terms/terms-of-use", "/terms/terms-of-use/2024-06-24", "/terms/terms-of-use/changes",
-    "/terms/terms-of-use/changes?view=side-by-side", "/terms/terms-of-use/history", "/terms/mine", "/terms/declined",
-    "/terms/review?view=side-by-side", "/terms/review?view=changes", "/terms/review?view=full", "/terms/nothing",
-)  # fmt: skip
-
-
-def _tab_to(page: Page, selector: str, limit: int = 60) -> None:
-    """Press Tab until an element has the focus."""
-    for _ in range(limit):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    pytest.fail(f"{selector} cannot be reached by keyboard")
+# Every other page, and the same again: `test_news_site`.
+PAGES = ("/news/7", "/terms/review?view=side-by-side", "/terms/review?view=changes", "/terms/review?view=full")
 
 
 def test_who_has_only_a_keyboard_can_accept_and_reads_on(visit: Any) -> None:
     """Tab to the box, space, tab to the button, enter: the article opens, at the address that was wanted."""
     page = visit("/news/7?page=2", user="bea")
     assert page.title().startswith("Updates to our Terms of Use")
-    _tab_to(page, "input[name=assent]")
+    tab_to(page, "input[name=assent]")
     page.keyboard.press("Space")
-    _tab_to(page, "button[value=accept]")
+    tab_to(page, "button[value=accept]")
     page.keyboard.press("Enter")
     page.wait_for_url("**/news/7?page=2")
     assert page.inner_text("body") == "article /news/7?page=2"
@@ -80,9 +68,9 @@ def test_axe_finds_nothing(visit: Any, axe_script: str, path: str) -> None:
     """No violation of WCAG 2.2 A and AA, nor of axe's best practices; and enough contrast in the dark too."""
     page = visit(path, user="ann", bypass_csp=True)
     page.evaluate(axe_script)
-    assert _violations(page) == []
+    assert violations(page) == []
     page.emulate_media(color_scheme="dark")
-    assert _violations(page, "{runOnly: ['color-contrast', 'link-in-text-block']}") == []
+    assert violations(page, "{runOnly: ['color-contrast', 'link-in-text-block']}") == []
 
 
 def test_axe_finds_nothing_in_arabic_and_in_an_error(visit: Any, axe_script: str) -> None:
@@ -94,13 +82,7 @@ def test_axe_finds_nothing_in_arabic_and_in_an_error(visit: Any, axe_script: str
         page.click("button[value=accept]")
     expect(page.locator("[aria-invalid=true]")).to_be_focused()
     page.evaluate(axe_script)
-    assert _violations(page) == []
-
-
-def _violations(page: Page, options: str = "{}") -> list[str]:
-    """What axe finds, each in one line."""
-    found = page.evaluate(f"axe.run(document, {options}).then((found) => found.violations)")
-    return [f"{one['id']}: {one['help']} {[node['html'][:160] for node in one['nodes']]}" for one in found]
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/news/7", "/terms/review?view=side-by-side"])
