@@ -203,7 +203,8 @@ def _marks_say_so(page: Node) -> Iterator[Finding]:
     for node in page.all("ins", "del"):
         classes = node.attributes.get("class", "").split()
         # A changed link target is told in a sentence: "now leads to … instead of …".
-        if "cg-num" not in classes and not node.within("cg-links") and not any("cg-vh" in one.attributes.get("class", "") for one in node.all("span")):
+        told = "cg-num" in classes or node.within("cg-links")
+        if not told and not any("cg-vh" in one.attributes.get("class", "") for one in node.all("span")):
             yield Finding("said", f"<{node.tag}> has no words for those who cannot see the marking", node.line)
 
 

@@ -113,5 +113,6 @@ def test_our_own_page_keeps_every_rule_in_the_rehearsal(tmp_path: Path) -> None:
         )
         for offer, wishes in checks._scenes("/terms", "en")
     )  # fmt: skip
-    for part in ("cg-redline", "cg-columns", "aria-invalid", "cg-choice", "cg-moved", "cg-links", "to_view", "Our terms"):
+    parts = ("cg-redline", "cg-columns", "aria-invalid", "cg-choice", "cg-moved", "cg-links", "to_view", "Our terms")
+    for part in parts:
         assert part in shown
