@@ -15,7 +15,7 @@ DEV     := $(VENV)/.dev
 PEERS   := .cache/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test system check lint types imports docs bench reference constraints clean
+.PHONY: help demo test soak system check lint types imports docs bench reference constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: $(DEV) system ## run every test, browser included, and report branch cover
 	@$(PYTHON_IN_VENV) -m pytest -n $(JOBS) --dist worksteal --cov --cov-report= $(ARGS) && status=0 || status=$$?; \
 	 $(PYTHON_IN_VENV) -m coverage report --skip-covered --sort=cover || true; \
 	 exit $$status
+
+soak: $(DEV) ## run the tests that take minutes: hundreds of kills, 100,000 subjects, every row edited
+	@$(PYTHON_IN_VENV) -m pytest -m soak $(ARGS)
 
 system: # what tests use and pip cannot bring; best effort outside CI
 	@tools/install-system

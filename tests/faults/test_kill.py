@@ -94,3 +94,19 @@ def test_several_processes_killed_on_one_file(
         acknowledged = kill([*lives, (RANDOM, dice.randrange(300, 900), 4)])
         assert run(check(database, acknowledged)) == (0, [])
     assert len(acknowledged) >= rounds
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_hundreds_of_kills(database: str, kill: Callable[[Lives], set[bytes]], processes: int) -> None:
+    """A hundred for each number of processes, on one file that grows all the while."""
+    dice = random.Random(100 + processes)
+    for _ in range(100 // processes):
+        lives: Lives = [
+            (RANDOM, dice.randrange(100, 900), dice.choice([1, 8, 64]))
+            if place == 0 else (dice.choice(STEPS), dice.randrange(1, 25), dice.choice([1, 4, 16]))
+            for place in range(processes)
+        ]  # fmt: skip
+        acknowledged = kill(lives)
+        assert run(check(database, acknowledged)) == (0, [])
+    assert len(acknowledged) >= 50

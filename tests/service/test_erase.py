@@ -334,7 +334,7 @@ def test_no_salt_and_no_value_of_the_erased_is_left_in_any_file(open_desk: Calla
     erase_some(open_desk(), tmp_path, among=4_000, gone=100)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_thousand_of_a_hundred_thousand_leave_nothing(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
     """The same at the size that was promised."""
     erase_some(open_desk(), tmp_path, among=100_000, gone=1_000)

@@ -36,7 +36,7 @@ FREE = {
 """Columns that no proof, no page and no verdict depends on."""
 
 MOST_ROWS = 3
-"""Of a longer table the first, the last, and some in between; all of them with ``-m slow``."""
+"""Of a longer table the first, the last, and some in between; all of them with `make soak`."""
 
 
 async def accept_often(terms: Terms, times: int) -> None:
@@ -258,7 +258,7 @@ def test_tiles_that_were_swapped_are_found(desk: Desk) -> None:
     assert "was changed" in str(run(desk.terms.verify()).problems)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @by_name
 def test_every_row_of_every_table(table: Table, rows: Any, verified: Callable[[Tamper], Report]) -> None:
     """Each deleted; twenty edited in every way; all pairs of sixteen exchanged."""
