@@ -94,6 +94,11 @@ def forge(token: str) -> str:
     return token[:-1] + ("A" if token[-1] != "A" else "B")
 
 
+def cookies_first(scope: dict[str, Any]) -> dict[str, Any]:
+    """The same request, as a proxy that sorts header fields might send it on."""
+    return {**scope, "headers": [scope["headers"][-1], *scope["headers"][:-1]]}
+
+
 def variants() -> dict[str, tuple[Any, Scopes]]:
     """Applications and the requests they get, by the names `gate.py` uses."""
     good = [browser_scope(cookies(make_token()))]
@@ -104,6 +109,7 @@ def variants() -> dict[str, tuple[Any, Scopes]]:
     return {
         "no-op": (NoOp(application), good),
         "good pass": (make_gate(), good),
+        "good pass, cookies first": (make_gate(), [cookies_first(good[0])]),
         "good pass, subject": (make_gate(subject=lambda scope: None), good),
         # 256 visitors take turns at a memo for 32: each is forgotten before it comes again.
         "first sight": (make_gate(memo_size=32), many),

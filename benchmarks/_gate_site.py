@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from consentgate.gate.asgi import build_gate
@@ -25,6 +25,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 SECRET = "only for benchmarks, nobody's secret"
 VISITOR = Subject("0123456789abcdef0123456789abcdef", SubjectKind.VISITOR)
 SERIALS = (3, 5, 7)
+SERVED = (1, 2, 3)
+SLUGS = ("terms-of-use", "privacy", "community-rules")
 OTHER_COOKIES_BEFORE = (
     b"_ga=GA1.2.1234567890.1700000000; _gid=GA1.2.987654321.1700000000; "
     b"session=eyJfZnJlc2giOmZhbHNlfQ.ZkQ0xg.3v9cPq1Yy2Zt1j2nW2o8p8mN0vQ; csrftoken=hY8z0o0K5q9qA1b2C3d4E5f6G7h8I9j0; "
@@ -79,7 +81,7 @@ async def application(scope: Scope, receive: Any, send: Send) -> None:
 def calendar() -> Calendar:
     """Three policies in force, each with one version."""
     past = int(time.time()) * SECOND - 10 * DAY
-    policies = tuple(Policy(slug, (("en", slug),)) for slug in ("terms-of-use", "privacy", "community-rules"))
+    policies = tuple(Policy(slug, (("en", slug),)) for slug in SLUGS)
     versions = tuple(
         Version(
             policy.slug, "1.0", serial, Impact.MATERIAL, past, past, past, "en",
@@ -120,10 +122,10 @@ def make_gate(app: Any = application, **options: Any) -> ASGIApp:
     return build_gate(app, state=GateState(Seals(SECRET)), hooks=Refusing(), options=GateOptions(**options))
 
 
-def make_token(visitor: int | None = None) -> str:
+def make_token(visitor: int | None = None, serials: Sequence[int] = SERIALS) -> str:
     """A good pass, for the visitor or for the n-th of many."""
     subject = VISITOR if visitor is None else Subject(f"{visitor:032x}", SubjectKind.VISITOR)
-    return PassSealer(Seals(SECRET)).issue(subject, SERIALS, now=int(time.time()) * SECOND, tree_size=1_000)
+    return PassSealer(Seals(SECRET)).issue(subject, serials, now=int(time.time()) * SECOND, tree_size=1_000)
 
 
 def bare() -> Any:
@@ -132,8 +134,22 @@ def bare() -> Any:
 
 
 def gated() -> Any:
-    """For a server: the application behind the gate."""
-    return make_gate(_with_lifespan(application))
+    """For a server: the application behind the gate as a host has it: ledger, pages, watching thread and all.
+
+    Its three versions have the serials of `SERVED`.
+    """
+    from consentgate import ConsentGate
+    from consentgate.testing import memory_terms, publish_text, run
+
+    terms = memory_terms(secrets=(SECRET.encode(),))
+
+    async def publish() -> None:
+        await terms.start()
+        for slug in SLUGS:
+            await publish_text(terms, f"# {slug}\n\nBe kind to one another.\n", policy=slug)
+
+    run(publish())
+    return ConsentGate(_with_lifespan(application), terms=terms)
 
 
 def _with_lifespan(app: Any) -> Any:

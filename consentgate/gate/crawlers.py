@@ -33,18 +33,18 @@ _NAMED = re.compile(
 
 
 class Crawlers:
-    """Tells crawlers by their ``User-Agent``; remembers the answers, because the names repeat."""
+    """Tells crawlers by their ``User-Agent``; remembers the answers in ``seen``, because the names repeat."""
 
-    __slots__ = ("_seen",)
+    __slots__ = ("seen",)
 
     def __init__(self) -> None:
-        self._seen: Memo[bytes, bool] = Memo(2_048)
+        self.seen: Memo[bytes, bool] = Memo(2_048)
 
     def __contains__(self, agent: bytes) -> bool:
-        answer = self._seen.young.get(agent)
+        answer = self.seen.young.get(agent)
         if answer is None:
             if len(agent) > _MAX_LENGTH:
                 return False
             answer = _NAMED.search(agent) is not None
-            self._seen.put(agent, answer)
+            self.seen.put(agent, answer)
         return answer

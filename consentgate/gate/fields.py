@@ -24,3 +24,11 @@ def fields_of(headers: Sequence[tuple[bytes, bytes]]) -> Fields:
     if len(fields) != len(headers) and b"cookie" in fields:
         fields[b"cookie"] = b"; ".join([value for name, value in headers if name == b"cookie"])
     return fields
+
+
+def cookie_field(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The last cookie field of a request; empty when there is none."""
+    for name, value in reversed(headers):
+        if name == b"cookie":
+            return value
+    return b""

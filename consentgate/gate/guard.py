@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from consentgate.errors import StoreError
-from consentgate.gate.answers import Addresses
+from consentgate.gate.answers import Addresses, see_other
 from consentgate.gate.asking import Asking, Look, make_look
 from consentgate.gate.cookies import PassCookie
 from consentgate.gate.crawlers import Crawlers
@@ -61,14 +61,14 @@ class Guard:
         self._ignores_visitors = options.anonymous == "pass"
         self._reminds = options.anonymous == "remind"
         self._knows_crawlers = options.crawlers == "pass"
-        self._for_strangers: ASGIApp = self._strange
+        self._said_open = False
+        self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
+        self._asking = Asking(hooks)
+        self._for_strangers: ASGIApp = self._make_strange()
         if self._ignores_visitors:
             self._for_strangers = self.app
         elif self._reminds:
             self._for_strangers = self.route
-        self._said_open = False
-        self._stops = Stops(hooks, Addresses(options.prefix, state, options.base_url))
-        self._asking = Asking(hooks)
 
     def entrance_for(self, scope: Scope, cookies: bytes, token: bytes, said: Subject | str | None) -> ASGIApp:
         """Where the quick look sends a request whose pass it does not know.
@@ -85,24 +85,35 @@ class Guard:
             return self.app if self.recogniser.admits(scope, cookies, token, said) else self.route
         return self.route if said is not None else self._for_strangers
 
-    def _strange(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Send a stranger's navigation to the review page; everything else goes the long way.
+    def _make_strange(self) -> ASGIApp:
+        """Make what sends a stranger's navigation to the review page, and everything else the long way.
 
-        It says nothing that `_gated` would not say. It is the answer that floods are made of, so it must cost little.
+        It says nothing that `_gated` would not say. It is the answer that floods are made of, so it must cost little:
+        a closure, and what is usual before what is not.
         """
-        headers, epoch = scope["headers"], self.watch.epoch
-        fields, passage = dict(headers), epoch.snapshot.stopped_stranger
-        if (
-            passage is None
-            or scope.get("method") != "GET"
-            or fields.get(b"sec-fetch-mode") != b"navigate"
-            or len(fields) != len(headers)  # there may be another cookie header
-            or scope.get("root_path")  # the path may be exempt without it
-            or scope["path"].startswith(self._free.prefixes)
-            or (self._knows_crawlers and fields.get(b"user-agent", b"") in self._crawlers)
-        ):
-            return self.route(scope, receive, send)
-        return self._stops.turn_away(scope, send, passage, epoch)
+        watch, route, turn_away = self.watch, self.route, self._stops.turn_away
+        prefixes, agents, knows_crawlers = self._free.prefixes, self._crawlers.seen, self._knows_crawlers
+
+        def strange(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            headers, epoch = scope["headers"], watch.epoch
+            fields, passage = dict(headers), epoch.snapshot.stopped_stranger
+            if (
+                passage is None
+                or scope.get("method") != "GET"
+                or fields.get(b"sec-fetch-mode") != b"navigate"
+                or len(fields) != len(headers)  # there may be another cookie header
+                or scope.get("root_path")  # the path may be exempt without it
+                or scope["path"].startswith(prefixes)
+                or (knows_crawlers and agents.young.get(fields.get(b"user-agent", b""), True))  # or new
+            ):
+                return route(scope, receive, send)
+            if not scope.get("query_string") and not logger.isEnabledFor(logging.INFO):
+                location = epoch.locations.young.get(scope.get("raw_path"))
+                if location is not None:
+                    return see_other(send, location)
+            return turn_away(scope, send, passage, epoch)
+
+        return strange
 
     def route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request, or hand it on. No coroutine itself: it hands on the one that answers."""

@@ -165,6 +165,19 @@ def test_a_pass_is_found_in_a_split_cookie_header(place: int) -> None:
         assert site.get(headers=[*_navigation(), *((b"cookie", piece) for piece in pieces)]).reached
 
 
+@pytest.mark.parametrize("subject", [None, lambda scope: None], ids=["without", "with subject"])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_the_cookie_field_may_stand_anywhere(place: int, subject: Any) -> None:
+    """Browsers send it last; some proxies sort the fields, or put theirs behind."""
+    site = Site(subject=subject)
+    for cookie, opens in ((b"a=1; consentgate=" + site.token(2).encode(), True), (b"a=1", False), (None, False)):
+        headers = list(_navigation())
+        if cookie is not None:
+            headers.insert(place, (b"cookie", cookie))
+        for _ in range(2):
+            assert site.get(headers=headers).status == (200 if opens else 303)
+
+
 def _navigation() -> Iterator[tuple[bytes, bytes]]:
     return ((name.encode(), value.encode()) for name, value in NAVIGATION.items())
 
