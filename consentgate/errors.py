@@ -20,7 +20,8 @@ Room: the ground floor. It imports nothing of consentgate; every other room impo
     │   └── PreconditionError     the entity tag that was sent is not that of what is there
     ├── AccessError               an administrator is needed
     │   ├── UnauthenticatedError  no or no valid credentials
-    │   └── ForbiddenError        valid credentials without the right role
+    │   ├── ForbiddenError        valid credentials without the right role
+    │   └── ThrottledError        too many sign-ins failed
     ├── StoreError                the shelves
     │   ├── StoreUnavailableError the database cannot be reached or written
     │   ├── OverloadedError       the queue is full; try again
@@ -230,6 +231,23 @@ class ForbiddenError(AccessError):
     slug = "forbidden"
     title = "Your role does not allow this"
     status = 403
+
+
+class ThrottledError(AccessError):
+    """Too many sign-ins failed from one address, or altogether.
+
+    Args:
+        retry_after: seconds.
+    """
+
+    slug = "throttled"
+    title = "Too many attempts"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int, hint: str = "", **data: Any) -> None:
+        hint = hint or f"try again in {retry_after} seconds"
+        super().__init__(message, hint=hint, retry_after=retry_after, **data)
+        self.retry_after = retry_after
 
 
 class StoreError(ConsentGateError):

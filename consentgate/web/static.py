@@ -23,7 +23,7 @@ FOREVER = "public, max-age=31536000, immutable"
 SITE_STYLE = "site.css"
 """The host's own style sheet."""
 
-_NAMES = ("consentgate.css", "consentgate.js", "icon.svg")
+_NAMES = ("consentgate.css", "consentgate.js", "admin.css", "icon.svg")
 
 
 @dataclass(frozen=True, slots=True)

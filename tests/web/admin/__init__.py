@@ -1,0 +1,1 @@
+"""Laws of ``consentgate/web/admin``."""
