@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from consentgate.gate.hooks import passage_of as passage_of
     from consentgate.host.banner import consentgate_banner as consentgate_banner
     from consentgate.host.requires import requires as requires
+    from consentgate.service.administrators import Administrator as Administrator
     from consentgate.service.terms import Terms as Terms
     from consentgate.terms.policy import Act as Act
     from consentgate.terms.policy import Audience as Audience
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccessError": "consentgate.errors",
     "Act": "consentgate.terms.policy",
+    "Administrator": "consentgate.service.administrators",
     "Audience": "consentgate.terms.policy",
     "ConfigurationError": "consentgate.errors",
     "ConsentGate": "consentgate.app",

@@ -32,6 +32,7 @@ from consentgate.terms.instants import SECOND
 from consentgate.terms.subject import Subject
 
 if TYPE_CHECKING:
+    from consentgate.service.administrators import AdministratorOf
     from consentgate.service.terms import Terms
 
 Who = Callable[[Scope], Subject | str | None]
@@ -76,6 +77,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     update_header: bool = False,
     metrics: bool = False,
     tiles: bool = False,
+    admin: AdministratorOf | None = None,
     approvals: int = 0,
     test: bool = False,
     terms: Terms | None = None,
@@ -116,6 +118,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         update_header: add ``Terms-Update`` to every response while a version is announced.
         metrics: serve counters for monitoring (Prometheus text) at ``<prefix>/metrics``, to everybody who gets there.
         tiles: serve the ledger's checkpoint, tiles and entries to everybody, below ``<prefix>/log``.
+        admin: who administers, from the ASGI scope: an `Administrator` with roles, or ``None``; it may be a coroutine.
+            Without it, and for whom it does not know, tokens made by ``consentgate token new`` are the way in.
         approvals: ``1`` demands a second person: what an administrator publishes, another publisher approves.
         test: mark every record as a test, for good.
         terms: a handle of your own instead of one made from the settings (for tests).
@@ -164,7 +168,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         approvals=approvals,
         test=test,
     )  # fmt: skip
-    house = House(settings, terms, subject, base_url)
+    house = House(settings, terms, subject, base_url, admin)
     leave_with(app, house.reception)
     options = GateOptions(
         prefix=settings.prefix,
@@ -194,9 +198,17 @@ class House:
         settings: as configured.
         terms: the handle, or ``None`` to make one.
         who, base_url: as the gate has them.
+        admin: who administers, if the host says so.
     """
 
-    def __init__(self, settings: Settings, terms: Terms | None, who: Who | None, base_url: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        terms: Terms | None,
+        who: Who | None,
+        base_url: str | None,
+        admin: AdministratorOf | None = None,
+    ) -> None:
         from consentgate.service.terms import Terms as Handle
 
         if settings.metrics and find_spec("prometheus_client") is None:
@@ -204,6 +216,7 @@ class House:
                 "metrics=True needs the library of Prometheus", hint="pip install 'consentgate[metrics]'"
             )
         self.settings = settings
+        self._admin = admin
         self.terms = terms if terms is not None else Handle(settings)
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
         addresses = Addresses(settings.prefix, self.state, base_url)
@@ -273,7 +286,7 @@ class House:
         if self._rooms is None:
             from consentgate.web.rooms import Rooms
 
-            self._rooms = Rooms(self.terms)
+            self._rooms = Rooms(self.terms, self._admin)
         return self._rooms
 
     @property

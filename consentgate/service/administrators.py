@@ -10,8 +10,9 @@ Room: service (pure). Every verb of `consentgate.service.administration` is told
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from consentgate.errors import ConfigurationError, ForbiddenError
 
@@ -89,3 +90,7 @@ class Administrator:
                 hint=f"make a token with `consentgate token new --role {roles[0]}`, or ask whoever gives out roles",
                 role=roles[0],
             )
+
+
+AdministratorOf: TypeAlias = Callable[[Mapping[str, Any]], Administrator | None | Awaitable[Administrator | None]]
+"""The host's ``admin=``: from the ASGI scope of a request to who administers, or ``None``. It may be a coroutine."""

@@ -254,6 +254,14 @@ class Terms(Upkeep):
         """
         return await self._read(partial(tokens.check, secret, self.clock()))
 
+    async def token_holder(self, token_id: str) -> tokens.TokenHolder:
+        """Who holds the token with this public id; for sessions that began with the token itself.
+
+        Raises:
+            UnauthenticatedError: unknown, expired or revoked.
+        """
+        return await self._read(partial(tokens.holder_of, token_id, self.clock()))
+
     async def list_tokens(self) -> tuple[TokenInfo, ...]:
         """Every token, oldest first, without its secret."""
         return await self._read(list_tokens)

@@ -159,7 +159,21 @@ def check(secret: str, now: Instant, connection: Connection) -> TokenHolder:
     Raises:
         UnauthenticatedError: unknown, expired or revoked; the message does not say which.
     """
-    row = shelf.token_by_digest(connection, digest(secret.encode())) if _FORM.fullmatch(secret) else None
+    return _standing(
+        shelf.token_by_digest(connection, digest(secret.encode())) if _FORM.fullmatch(secret) else None, now
+    )
+
+
+def holder_of(token_id: str, now: Instant, connection: Connection) -> TokenHolder:
+    """Who holds the token with this public id: for a session that began with the token itself.
+
+    Raises:
+        UnauthenticatedError: unknown, expired or revoked.
+    """
+    return _standing(shelf.token_by_id(connection, token_id), now)
+
+
+def _standing(row: TokenRow | None, now: Instant) -> TokenHolder:
     if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
         raise UnauthenticatedError(
             "this token is not valid", hint="make one with `consentgate token new --role …`; tokens expire"

@@ -40,6 +40,12 @@ def token_by_digest(connection: Connection, digest: str) -> TokenRow | None:
     return None if row is None else TokenRow._make(row)
 
 
+def token_by_id(connection: Connection, token_id: str) -> TokenRow | None:
+    """The token with this public id, expired and revoked ones too, or ``None``."""
+    row = connection.execute(select(TOKEN).where(TOKEN.c.id == token_id)).one_or_none()
+    return None if row is None else TokenRow._make(row)
+
+
 def tokens(connection: Connection) -> list[TokenRow]:
     """All tokens, oldest first."""
     rows = connection.execute(select(TOKEN).order_by(TOKEN.c.created, TOKEN.c.id))

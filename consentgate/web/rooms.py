@@ -1,6 +1,6 @@
-"""Which room of ours a request under the prefix goes to: the pages, the administrators' API, or the open ledger.
+"""Which room of ours a request under the prefix goes to: the pages, administrators' pages and API, or the open ledger.
 
-Room: web. The API (and FastAPI with it) is loaded at the first request to it.
+Room: web. What is for administrators (and FastAPI with it) is loaded at the first request to it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 from consentgate.gate.hooks import ASGIApp, KeptForm, Receive, Scope, Send, passage_of
 from consentgate.gate.paths import local_path
 from consentgate.gate.verdict import Verdict
+from consentgate.service.administrators import AdministratorOf
 from consentgate.service.terms import Terms
 from consentgate.terms.policy import under
 from consentgate.web.tiles import LedgerPages
@@ -20,14 +21,17 @@ class Rooms:
 
     Args:
         terms: the handle; started before the first request arrives here.
+        admin: the host's callable that says who administers, or ``None``: tokens alone.
     """
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, admin: AdministratorOf | None = None) -> None:
         from consentgate.web.pages import build_pages
 
         self._terms = terms
         self._prefix = terms.settings.prefix
         self._pages: Any = build_pages(terms)
+        self._admin = admin
+        self._admin_pages: ASGIApp | None = None
         self._api: ASGIApp | None = None
         self._ledger = LedgerPages(terms)
 
@@ -40,6 +44,8 @@ class Rooms:
             path = local_path(scope)
             if under(path, f"{self._prefix}/api"):
                 app = self._load_api()
+            elif under(path, f"{self._prefix}/admin"):
+                app = self._load_admin_pages()
             elif self._ledger.serves(path):
                 app = self._ledger
         await app(scope, receive, send)
@@ -50,6 +56,13 @@ class Rooms:
 
             self._api = build_api(self._terms, self._prefix)
         return self._api
+
+    def _load_admin_pages(self) -> Any:
+        if self._admin_pages is None:
+            from consentgate.web.admin.pages import AdminPages
+
+            self._admin_pages = AdminPages(self._terms, self._pages.house.renderer, self._admin)
+        return self._admin_pages
 
     async def review(
         self, scope: Scope, receive: Receive, send: Send, *,

@@ -50,14 +50,14 @@ class Clock:
 class Site:
     """The gated application, its terms, and browsers to visit it with."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, admin: Any = None, **settings: Any) -> None:
         self.folder = folder / "policies"
         self.clock = Clock(samples.NOW)
         chosen = {"site_name": "The Daily Kettle", "test": True} | settings
         self.terms = Terms(
             Settings(database=f"sqlite:///{folder}/terms.db", secrets=(SECRET,), **chosen), clock=self.clock
         )
-        self.app = ConsentGate(_application(), terms=self.terms, subject=_who)
+        self.app = ConsentGate(_application(), terms=self.terms, subject=_who, admin=admin)
         self._first: TestClient | None = None
 
     def __enter__(self) -> Self:

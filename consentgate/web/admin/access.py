@@ -7,20 +7,15 @@ with a token. Nothing is open by default: without either, every page leads to th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from starlette.requests import Request
 
 from consentgate.errors import ForbiddenError, UnauthenticatedError
-from consentgate.service.administrators import Administrator
+from consentgate.service.administrators import Administrator, AdministratorOf
 from consentgate.service.terms import Terms
 from consentgate.web.admin.sessions import Session, Sessions
 from consentgate.web.security import Proxies, check_same_origin
-
-AdministratorOf: TypeAlias = Callable[[Mapping[str, Any]], Administrator | None | Awaitable[Administrator | None]]
-"""The host's ``admin=``: from the ASGI scope to who administers, or ``None``."""
 
 
 @dataclass(frozen=True, slots=True)

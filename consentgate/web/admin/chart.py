@@ -105,4 +105,5 @@ def _pace(points: Sequence[Point]) -> str:
     if not points:
         return "Nobody has decided yet."
     best = max(points, key=lambda point: (point.accepted, -point.at))
-    return f"Most in one period: {localised_number(best.accepted, _LANGUAGE)}, from {localised_moment(best.at, _LANGUAGE)}."
+    number = localised_number(best.accepted, _LANGUAGE)
+    return f"Most in one period: {number}, from {localised_moment(best.at, _LANGUAGE)}."

@@ -50,7 +50,7 @@ class Overview:
         numbers = {one.policy: one for one in await admin.statistics(who)}
         cards = [card_of(info, numbers[info.policy.slug], now) for info in await admin.policies(who)]
         health = await admin.health(who)
-        waiting = await admin.proposals(who, status="waiting") if who.may("editor", "auditor") else ()
+        waiting = await admin.proposals(who, status="open") if who.may("editor", "auditor") else ()
         return self._frame.show(
             entered,
             "overview.html",

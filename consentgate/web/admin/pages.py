@@ -15,9 +15,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from consentgate.errors import ConsentGateError, InputError, NotFoundError
-from consentgate.service.administrators import ROLES
+from consentgate.service.administrators import ROLES, AdministratorOf
 from consentgate.service.terms import Terms
-from consentgate.web.admin.access import Access, AdministratorOf
+from consentgate.web.admin.access import Access
 from consentgate.web.admin.frame import Frame
 from consentgate.web.admin.overview import Overview
 from consentgate.web.admin.sessions import Sessions
