@@ -92,5 +92,5 @@ class Administrator:
             )
 
 
-AdministratorOf: TypeAlias = Callable[[Mapping[str, Any]], Administrator | None | Awaitable[Administrator | None]]
+AdministratorOf: TypeAlias = Callable[[Mapping[str, Any]], Administrator | Awaitable[Administrator | None] | None]
 """The host's ``admin=``: from the ASGI scope of a request to who administers, or ``None``. It may be a coroutine."""
