@@ -244,7 +244,7 @@ class ThrottledError(AccessError):
     title = "Too many attempts"
     status = 429
 
-    def __init__(self, message: str, *, retry_after: int, hint: str = "", **data: Any) -> None:
+    def __init__(self, message: str, *, retry_after: int = 60, hint: str = "", **data: Any) -> None:
         hint = hint or f"try again in {retry_after} seconds"
         super().__init__(message, hint=hint, retry_after=retry_after, **data)
         self.retry_after = retry_after
