@@ -67,6 +67,8 @@ def check(files: dict[str, bytes], key: str | None) -> int:
         demand(name in files, f"{name} is missing")
         demand(hashlib.sha256(files[name]).hexdigest() == wanted, f"{name} was changed")
     demand(bool(listed) and set(files) == set(listed), "there are files that SHA256SUMS does not list")
+    written = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    demand(sums == written, "SHA256SUMS was changed")
     signed: set[bool] = set()
     named: set[str] = set()
     keys: set[str] = set()
