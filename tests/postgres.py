@@ -53,10 +53,11 @@ class Server:
 
     Args:
         version: 15 or 18.
+        follow: another server of this version, whose replica this is to be.
         settings: over those that all tests have.
     """
 
-    def __init__(self, version: int, **settings: Any) -> None:
+    def __init__(self, version: int, *, follow: Server | None = None, **settings: Any) -> None:
         place = programs(version)
         assert place is not None
         self.version = version
@@ -71,7 +72,11 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
         self._emptied = ""
-        self._run("initdb", "--no-sync", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "-D", str(self.data))
+        data = ("--no-sync", "-U", USER, "-D", str(self.data))
+        if follow is None:
+            self._run("initdb", *data, "-A", "trust", "-E", "UTF8", "--locale=C")
+        else:
+            self._run("pg_basebackup", *data, "-h", str(follow.folder), "-R", "-X", "stream", "-c", "fast")
         self.start()
 
     def _run(self, program: str, *words: str) -> None:

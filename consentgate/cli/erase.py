@@ -116,7 +116,7 @@ def hold(
     """
     settings, whom = find_project(config, database).existing(), _subjects(subject)
     if not whom:
-        _list(with_terms(settings, lambda terms: terms.holds()), as_json=as_json)
+        _list(with_terms(settings, lambda terms: terms.holds(), reading=True), as_json=as_json)
         return
     why = _needed(basis)
 
@@ -149,7 +149,7 @@ def purge(
     is kept however old it is. For a nightly job: purge --yes
     """
     settings = find_project(config, database).existing()
-    due = with_terms(settings, lambda terms: terms.purge(dry_run=True, policies=policy or None))
+    due = with_terms(settings, lambda terms: terms.purge(dry_run=True, policies=policy or None), reading=True)
     if dry_run or not due.entries:
         if as_json:
             show_json({**_record(due), "dry_run": dry_run})

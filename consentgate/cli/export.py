@@ -167,7 +167,7 @@ def receipt(
     async def work(terms: Terms) -> bytes:
         return await terms.receipt(decision)
 
-    data = with_terms(find_project(config, database).existing(), work)
+    data = with_terms(find_project(config, database).existing(), work, reading=True)
     if output is not None:
         write_whole(output, data)
         tell(f"{output}: check it with: consentgate verify {output}")
@@ -202,7 +202,7 @@ def bundle(
     async def read(terms: Terms) -> bytes:
         return await terms.bundle(parse_subject(subject) if subject else None, decision=decision)
 
-    data = with_terms(find_project(config, database).existing(), read)
+    data = with_terms(find_project(config, database).existing(), read, reading=True)
     packed = verify(data)
     write_whole(output, data)
     if as_json:

@@ -80,7 +80,7 @@ def run_export(settings: Settings, job: Job) -> Done:
     async def work(terms: Terms) -> Done:
         return _export(OfEngine(terms.engine), job)  # it blocks, but nobody else waits for this loop
 
-    return with_terms(settings, work)
+    return with_terms(settings, work, reading=True)
 
 
 def _export(source: Source, job: Job) -> Done:

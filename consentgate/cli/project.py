@@ -136,17 +136,18 @@ def near(path: Path) -> Path:
     return near if len(str(near)) < len(str(path)) else path
 
 
-def with_terms(settings: Settings, work: Callable[[Terms], Awaitable[T]]) -> T:
+def with_terms(settings: Settings, work: Callable[[Terms], Awaitable[T]], *, reading: bool = False) -> T:
     """Open the ledger, do the work, close it.
 
     Args:
         settings: which ledger.
         work: what to do with the handle.
+        reading: whether it only reads: then no key is needed, and a replica will do.
     """
     from consentgate.service.terms import Terms
 
     async def run() -> T:
-        async with Terms(settings) as terms:
+        async with Terms(settings, reading=reading) as terms:
             return await work(terms)
 
     return asyncio.run(run())

@@ -74,7 +74,7 @@ def _of_all(project: Project, settings: Settings, secret_file: Path | None, *, a
     async def work(terms: Terms) -> tuple[LedgerState, tuple[Standing, ...], dict[int, Tally]]:
         return await terms.ledger_state(), terms.calendar.at(terms.clock()).standings, await terms.tally()
 
-    state, standings, counts = with_terms(settings, work)
+    state, standings, counts = with_terms(settings, work, reading=True)
     keys = _keys(project, secret_file)
     if as_json:
         show_json(_record(settings, state, standings, counts, keys))
@@ -182,7 +182,7 @@ def _of_subject(settings: Settings, subject: Subject, *, as_json: bool) -> None:
     async def work(terms: Terms) -> tuple[PolicyStatus, ...]:
         return await terms.status(subject)
 
-    found = with_terms(settings, work)
+    found = with_terms(settings, work, reading=True)
     if as_json:
         show_json({"subject": subject.key, "policies": [_policy_record(one) for one in found]})
         return

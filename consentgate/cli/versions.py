@@ -49,7 +49,7 @@ def versions(
             for version in calendar.chain(slug)
         ]
 
-    found = with_terms(find_project(config, database).existing(), work)
+    found = with_terms(find_project(config, database).existing(), work, reading=True)
     if as_json:
         show_json([_record(*one) for one in found])
     elif found:

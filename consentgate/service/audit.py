@@ -7,25 +7,17 @@ may be elsewhere: an auditor checks a copy of the database with the public key a
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from consentgate.errors import ConfigurationError, RewindError, VerificationError
-from consentgate.evidence.note import Signer, Verifier
-from consentgate.gate.generation import Generation
-from consentgate.gate.passes import PassSealer
-from consentgate.gate.seals import Seals
-from consentgate.service.engine import ORIGIN, PEPPER, VERIFIERS, Engine, anchor_path, now, past_of
-from consentgate.service.ledger import Ledger
+from consentgate.errors import RewindError, VerificationError
+from consentgate.service.engine import Engine
+from consentgate.service.reading import engine_for_reading
 from consentgate.service.receipts import signing_keys
 from consentgate.service.settings import Settings, database_url
 from consentgate.service.verify import Report, verify_ledger
 from consentgate.store import entries as shelf
-from consentgate.store import meta
 from consentgate.store.database import Database
-from consentgate.store.writer import Writer
 
 
 def audit(
@@ -46,7 +38,7 @@ def audit(
     file = settings.place
     database = Database.open(database_url(settings.database), create=False)
     try:
-        engine = _engine(settings, database, keys)
+        engine = engine_for_reading(settings, database, keys)
         report = _verified(engine, progress)
         if file is not None:
             _check_memory(engine, report)
@@ -57,31 +49,7 @@ def audit(
 
 def audit_open(settings: Settings, database: Database, *, progress: Callable[[int, int], None] | None = None) -> Report:
     """Verify the ledger of a database that is open already, by the keys it names and its own rows alone."""
-    return _verified(_engine(settings, database, ()), progress)
-
-
-def _engine(settings: Settings, database: Database, keys: Sequence[str]) -> Engine:
-    values = database.read(meta.everything)
-    if ORIGIN not in values:
-        raise ConfigurationError("this database holds no ledger yet", hint="it gets one with the first publication")
-    origin = values[ORIGIN]
-    verifiers = [_key(text) for text in (keys or reversed(json.loads(values.get(VERIFIERS, "[]"))))]
-    # Nothing is signed: the ledger object wants a signer, and gets one nobody will ever trust.
-    nobody, seals = Signer(origin, secrets.token_bytes(32)), Seals([secrets.token_bytes(32)])
-    ledger = Ledger(nobody, verifiers, now, anchor_path(settings.place), past_of(values))
-    return Engine(
-        settings, now, secrets.token_bytes, database, ledger, Writer(database, ledger), seals, PassSealer(seals),
-        Generation.local(), "", bytes.fromhex(values.get(PEPPER, "")),
-    )  # fmt: skip
-
-
-def _key(text: str) -> Verifier:
-    try:
-        return Verifier.parse(text)
-    except VerificationError as error:
-        raise ConfigurationError(
-            f"not a public key of a ledger: {text[:80]!r}", hint="`consentgate key show` prints it: name+number+key"
-        ) from error
+    return _verified(engine_for_reading(settings, database), progress)
 
 
 def _verified(engine: Engine, progress: Callable[[int, int], None] | None) -> Report:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from consentgate.errors import ConsentGateError, NotFoundError, OverloadedError, RewindError
+from consentgate.errors import ConfigurationError, ConsentGateError, NotFoundError, OverloadedError, RewindError
 from consentgate.gate.generation import Generation
 from consentgate.service import publish as publishing
 from consentgate.service.alarms import Alarms
@@ -22,6 +22,7 @@ from consentgate.service.holdings import State
 from consentgate.service.ledger import Pending
 from consentgate.service.meter import Meter
 from consentgate.service.offer import version_to_offer
+from consentgate.service.reading import open_reading
 from consentgate.service.settings import Settings
 from consentgate.service.watch import Watch
 from consentgate.store import blobs, meta
@@ -40,10 +41,20 @@ class Handle:
     Args:
         settings: as configured.
         clock, randomness: for tests; the wall clock and the system's randomness by default.
+        reading: open for reading alone: without key, without a write, also on a replica; see
+            `consentgate.service.reading`.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock = now, randomness: Randomness = secrets.token_bytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = now,
+        randomness: Randomness = secrets.token_bytes,
+        reading: bool = False,
+    ) -> None:
         self.settings = settings
+        self.reading = reading
         self.clock = clock
         self._randomness = randomness
         self.on_step: Step | None = None
@@ -68,33 +79,40 @@ class Handle:
     async def start(self) -> None:
         """Open the ledger, publish the policies folder if one is set, and begin to watch. Twice is once.
 
+        Opened for reading alone, it neither publishes nor watches.
+
         Raises:
             ConsentGateError: start-up is refused; the hint says what to do.
         """
         async with self._starting:
             if self._engine is not None:
                 return
-            engine = await asyncio.to_thread(
-                partial(
-                    Engine.open,
-                    self.settings,
-                    self.generation,
-                    clock=self.clock,
-                    randomness=self._randomness,
-                    on_step=self.on_step,
-                )
-            )
+            engine = await asyncio.to_thread(self._open)
             self._engine = engine
             engine.ledger.on_batch = self.meter.batch
             try:
                 await self.reload()
-                await self._opened()
+                if not self.reading:
+                    await self._opened()
             except BaseException:
                 self._engine = None
                 await asyncio.to_thread(engine.close)
                 raise
+            if self.reading:
+                return
             self._watch = Watch(self._read_generation, self._moved, self._calendar.generation, also=self._watched)
             self._watch.start()
+
+    def _open(self) -> Engine:
+        if self.reading:
+            return open_reading(self.settings, clock=self.clock)
+        return Engine.open(
+            self.settings,
+            self.generation,
+            clock=self.clock,
+            randomness=self._randomness,
+            on_step=self.on_step,
+        )
 
     async def _opened(self) -> None:
         """What else belongs to start-up, once everything is open."""
@@ -217,7 +235,8 @@ class Handle:
             return from_bytes(kept.data)
         fresh = compare(self._text(old_digest), self._text(new_digest))
         data = to_bytes(fresh)
-        self.engine.submit(lambda connection, _: _keep_redline(connection, old_digest, new_digest, data))
+        if not self.reading:
+            self.engine.submit(lambda connection, _: _keep_redline(connection, old_digest, new_digest, data))
         return fresh
 
     # --- threads -------------------------------------------------------------------------------------------------
@@ -226,6 +245,8 @@ class Handle:
         return await asyncio.to_thread(self.engine.database.read, work)
 
     async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
+        if self.reading:
+            raise ConfigurationError("this ledger was opened for reading", hint="open it without reading=True")
         # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
             return await asyncio.shield(self.engine.writer.write(Job(refs, work)))

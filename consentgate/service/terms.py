@@ -55,6 +55,7 @@ class Terms(Upkeep):
     Args:
         settings: as configured.
         clock, randomness: for tests; the wall clock and the system's randomness by default.
+        reading: open for reading alone: without key, without a write, also on a replica.
     """
 
     async def _opened(self) -> None:

@@ -122,6 +122,10 @@ class Database:
         """The schema version as it stands in the database, or ``None`` where there are no tables of ours."""
         return None if self._backend.fresh else self.read(schema.version)
 
+    def replica(self) -> bool:
+        """Whether it only follows another server, and may be behind it."""
+        return self.read(postgres.in_recovery)
+
     def upgrade(self) -> tuple[int, int]:
         """Bring the tables up to those of this release; the schema versions before and after."""
         return self.write(schema.upgrade)

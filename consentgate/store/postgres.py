@@ -67,6 +67,13 @@ def driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
+def in_recovery(connection: Connection) -> bool:
+    """Whether a server replays what another one wrote. Never where it is no server."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar())
+
+
 class Postgres:
     """A PostgreSQL database, or one that speaks its protocol.
 
