@@ -65,6 +65,7 @@ class PolicyLine:
     """One policy in the list of all."""
 
     title: str
+    language: str
     url: str
     facts: list[str]
     changes_url: str
@@ -91,6 +92,7 @@ class ListPage:
 
     languages: list[Choice]
     title: str = ""
+    language: str = ""
     policies: list[PolicyLine] = field(default_factory=list)
     entries: list[HistoryEntry] = field(default_factory=list)
 
@@ -155,10 +157,9 @@ class Lists:
             visit.words.language,
             f"{visit.base}/{shelf.policy.slug}/history?language={{}}",
         )
-        title = choose(shelf.current, visit).title
-        return self.house.page(
-            visit, "history.html", ListPage(languages, title, entries=entries), private=False, index=True
-        )
+        shown = choose(shelf.current, visit)
+        page = ListPage(languages, shown.title, shown.language, entries=entries)
+        return self.house.page(visit, "history.html", page, private=False, index=True)
 
     def _history_entry(self, visit: Visit, shelf: Shelf, version: Version) -> HistoryEntry:
         slug, translation, previous = shelf.policy.slug, choose(version, visit), shelf.before(version)
@@ -199,8 +200,10 @@ class Lists:
         if coming is not None:
             facts.append(words.say(_("a new version is announced")))
         older, newer = (version, coming) if coming else (shelf.before(version), version)
+        shown = choose(version, visit)
         return PolicyLine(
-            title=choose(version, visit).title,
+            title=shown.title,
+            language=shown.language,
             url=f"{visit.base}/{slug}",
             facts=facts,
             changes_url=changes_url(visit, slug, older, newer) if older else "",
