@@ -10,13 +10,14 @@ as a good part of what the gate does for a visitor who has accepted.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from consentgate.errors import ConfigurationError
+from consentgate.errors import ConfigurationError, StoreUnavailableError
 from consentgate.gate.answers import Addresses
 from consentgate.gate.asgi import build_gate
 from consentgate.gate.cookies import PassCookie
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from consentgate.service.terms import Terms
 
 Who = Callable[[Scope], Subject | str | None]
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds a request waits for the database before the gate answers as ``fail`` says: one that hangs is none."""
 
 
 class GatedApp(Protocol):
@@ -264,17 +269,17 @@ class House:
     async def reload(self) -> Calendar:
         """Everything published, read anew, and whose passes are no evidence any more."""
         terms = await self._started()
-        calendar = await terms.reload()
+        calendar = await _in_time(terms.reload())
         self.state.revoked = terms.revoked
         return calendar
 
     async def accepted(self, subject: Subject) -> Accepted:
         """What a subject has accepted: one indexed query."""
-        return await (await self._started()).accepted(subject)
+        return await _in_time((await self._started()).accepted(subject))
 
     async def link(self, visitor_id: str, subject: Subject) -> Accepted:
         """Carry over what this device accepted before its user signed in."""
-        return await (await self._started()).link(visitor_id, subject)
+        return await _in_time((await self._started()).link(visitor_id, subject))
 
     def heard(self, tree_size: int) -> None:
         """A pass knows a ledger of this size: the thread that watches compares it with the database."""
@@ -325,3 +330,14 @@ class House:
     async def unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 503."""
         await self.rooms.unavailable(scope, receive, send)
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Wait for the database, but not for ever: everybody who arrives meanwhile waits, too."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await answer
+    except TimeoutError as error:
+        raise StoreUnavailableError(
+            f"the database has not answered for {PATIENCE:g} seconds", hint="try again in a moment"
+        ) from error

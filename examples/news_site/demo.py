@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from consentgate import ConsentGateError, Impact, Subject
 from consentgate.app import GatedApp
-from consentgate.gate.cookies import PLAIN_NAME, SECURE_NAME
+from consentgate.gate.cookies import clear_pass
 from consentgate.service.terms import Terms
 from consentgate.terms.calendar import Standing
 from consentgate.terms.draft import Draft, parse_draft
@@ -201,8 +201,7 @@ async def walk_in(request: Request) -> Response:
 
 def forget_pass(response: Response) -> None:
     """Let the browser drop the pass: it is then as if it had never been here."""
-    response.delete_cookie(PLAIN_NAME, httponly=True, samesite="lax")
-    response.delete_cookie(SECURE_NAME, httponly=True, samesite="lax", secure=True)
+    response.raw_headers += [(b"set-cookie", clear_pass(secure=secure)) for secure in (False, True)]
 
 
 async def publish(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -517,6 +518,32 @@ def test_with_fail_open_the_request_goes_through_and_the_host_is_told(
 
     assert (answer.status_code, answer.text) == (200, "inside / failed=True")
     assert any(record.levelno == logging.ERROR for record in caplog.records)
+
+
+@pytest.mark.parametrize(("fail", "status"), [("closed", 503), ("open", 200)])
+def test_a_database_that_hangs_is_as_good_as_none(
+    folder: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch, fail: Any, status: int
+) -> None:
+    """Who must be asked about waits a bounded time and gets the answer of an outage; a good pass waits for nothing."""
+    write(folder, "1", A)
+    life = begin(subject=ann, fail=fail)
+    life.visitor.accept("/")
+    hangs = threading.Event()
+    monkeypatch.setattr("consentgate.app.PATIENCE", 0.05)
+    monkeypatch.setattr(life.terms.engine.database, "read", lambda _: hangs.wait(30))
+    try:
+        asked = life.client.get("/", headers={**JSON, "x-ann": "1"})
+        assert life.visitor.get("/").status_code == 200
+        life.terms.engine.generation.bump()  # a publication of which nothing but the number is seen
+        published = life.visitor.get("/")
+    finally:
+        hangs.set()
+
+    assert asked.status_code == status
+    assert published.status_code == status
+    if fail == "closed":
+        assert int(asked.headers["retry-after"]) > 0
+        assert int(published.headers["retry-after"]) > 0
 
 
 def test_a_good_pass_passes_while_the_record_cannot_be_reached(
