@@ -118,7 +118,7 @@ def parse_canonical_json(data: bytes) -> Any:
         CanonicalError: duplicate keys, other spacing, other order, other escapes, floats, broken UTF-8 …
     """
     try:
-        value = json.loads(data.decode("utf-8"), parse_float=_no_float, parse_constant=_no_float)
+        value = _read(data.decode("utf-8"))
         again = canonical_json(value)
     except CanonicalError:
         raise
@@ -131,6 +131,9 @@ def parse_canonical_json(data: bytes) -> Any:
 
 def _no_float(text: str) -> NoReturn:
     raise CanonicalError(f"a number that is not an integer: {text[:30]}")
+
+
+_read = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).decode
 
 
 def _check(value: object, depth: int) -> None:
