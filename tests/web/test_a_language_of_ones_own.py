@@ -105,7 +105,7 @@ def test_the_added_language_is_chosen_like_any_other_and_keeps_the_rules(made: S
     assert lint(page) == []
     listing = made.browser("ann").get("/terms").text
     assert 'hreflang="eo">Esperanto</a>' in listing
-    assert "junio" in made.browser("ann", "eo").get("/terms/terms-of-use/history").text
+    assert "Junio" in made.browser("ann", "eo").get("/terms/terms-of-use/history").text
 
 
 def _left_over(html: str) -> list[str]:
