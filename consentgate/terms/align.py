@@ -7,7 +7,8 @@ never by time, so that the same two texts give the same answer on every machine.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass
 
 Pair = tuple[int, int]
@@ -69,24 +70,24 @@ def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tup
 
 
 def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[Pair]:
-    ones, others = _single_places(old, gap[0], gap[1]), _single_places(new, gap[2], gap[3])
-    pairs = [(ones[item], place) for item, place in others.items() if place >= 0 and ones.get(item, -1) >= 0]
-    if not pairs:
-        pairs = _equally_often(old, new, gap, [item for item in others if item in ones])
+    ones, others = old[gap[0] : gap[1]], new[gap[2] : gap[3]]
+    # Of what stands several times these know the last place only; most of it stands on one side alone.
+    old_places = dict(zip(ones, range(gap[0], gap[1]), strict=True))
+    new_places = dict(zip(others, range(gap[2], gap[3]), strict=True))
+    shared = old_places.keys() & new_places.keys()
+    single = shared
+    for items, places in ((ones, old_places), (others, new_places)):
+        if single and len(places) < len(items):
+            counts = Counter(items)
+            single = {item for item in single if counts[item] == 1}
+    pairs = [(old_places[item], new_places[item]) for item in single]
+    if shared and not pairs:
+        pairs = _equally_often(old, new, gap, shared)
     pairs.sort()
     return longest_increasing(pairs)
 
 
-def _single_places(items: Sequence[Hashable], start: int, stop: int) -> dict[Hashable, int]:
-    """Where each item stands; -1 for those that stand more than once."""
-    places: dict[Hashable, int] = {}
-    for place in range(start, stop):
-        item = items[place]
-        places[item] = -1 if item in places else place
-    return places
-
-
-def _equally_often(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, shared: list[Hashable]) -> list[Pair]:
+def _equally_often(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, shared: Set[Hashable]) -> list[Pair]:
     ones: dict[Hashable, list[int]] = {item: [] for item in shared}
     others: dict[Hashable, list[int]] = {item: [] for item in shared}
     for items, places, start, stop in ((old, ones, gap[0], gap[1]), (new, others, gap[2], gap[3])):
@@ -103,6 +104,9 @@ def _equally_often(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, s
 
 def longest_increasing(pairs: Sequence[Pair]) -> list[Pair]:
     """The longest run of pairs, given in order of their first, whose seconds grow too."""
+    seconds = [second for _, second in pairs]
+    if seconds == sorted(set(seconds)):
+        return list(pairs)
     tails: list[int] = []
     last: list[int] = []
     previous: list[int] = []

@@ -29,7 +29,7 @@ def cut(text: str) -> list[str]:
     for found in [*_CUT.finditer(text), None]:
         stop = found.end() if found else len(text)
         # A heading that begins a piece is a piece of its own: it cannot go on in the next line.
-        while heading := _HEADING.match(text, start, stop):
+        while text.startswith("#", start) and (heading := _HEADING.match(text, start, stop)):
             pieces.append(heading[0])
             start = heading.end()
         pieces.append(text[start:stop])

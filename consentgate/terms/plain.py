@@ -9,8 +9,6 @@ That both read the same is a law the tests hold against the parser, with every t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from html.entities import html5
 from typing import NamedTuple
 
 # A line that cannot begin or interrupt anything but a paragraph (CommonMark 0.31, chapters 4 and 5): it begins with a
@@ -190,75 +188,3 @@ class _Lists:
         marker = f"{self.items[-1].number}." if self.lead and path[-1:] == "o" else ""
         self.found.append(Line("p", ("\n".join(self.paragraph).strip(),), 0, path, self.lead, marker))
         self.paragraph, self.lead = [], False
-
-
-_SPECIAL = r"\\`*_\[\]<&!\n"
-_PLAIN = rf"[^{_SPECIAL}]"
-_TARGET = r"((?:[\w:/.#?=@~,;$+%!*'-]|&(?![#A-Za-z0-9]+;))+)"
-_MARK = re.compile(
-    rf"(?P<text>{_PLAIN}+|\n *|!(?!\[)|\](?![(\[:])|&(?![#A-Za-z])|(?<![^ \n])[*_](?=[ \n]|\Z))"
-    rf"|(?P<bracket>\[(?=[^\[\]]*\](?![(\[:])))"
-    rf"|\\(?P<escaped>[!-/:-@\[-`{{-~])"
-    rf"|&(?P<entity>[A-Za-z][A-Za-z0-9]{{1,31}};)"
-    # Between blanks any sign may stand inside; elsewhere letters at both ends, so that both marks flank as they must.
-    rf"|(?<![^ \n])(?P<mark>\*\*|[*_])(?=[^\s*_])(?P<marked>{_PLAIN}*[^{_SPECIAL}\s])(?P=mark)(?=[ \n]|\Z)"
-    rf"|(?<!\*)(?P<stars>\*\*?)(?P<starred>(?=[^\W_]){_PLAIN}*(?<=[^\W_]))(?P=stars)(?!\*)"
-    rf"|(?<![^ \n\"'(),.:;>/|-])_(?P<soft>(?=[^\W_]){_PLAIN}*(?<=[^\W_]))_(?=[ \n\"'(),.:;</|?-]|\Z)"
-    rf"|\[(?P<label>{_PLAIN}+)\]\((?P<target>{_TARGET})\)"
-    rf"|\[\*\*(?=[^\s*])(?P<strong>{_PLAIN}*[^{_SPECIAL}\s])\*\*\]\((?P<goal>{_TARGET})\)"
-    rf"|<(?P<address>https?://[A-Za-z0-9_:/.#?=@~,;$+-]+)>"
-    rf"|<(?P<mail>[A-Za-z0-9.+-]+@[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)>"
-    rf"|(?<!`)`(?P<code>[^`\n]+)`(?!`)"
-    rf"|(?P<feed><br ?/?>)"
-    rf"|(?P<place><a (?:name|id)=\"[^\"<>&\n]*\"></a>)"
-)
-
-
-def quick_runs(
-    source: str, link: Callable[[str], str | None], *, defined: bool = True
-) -> list[tuple[str, str, str]] | None:
-    """Read what stands inside a block, or answer ``None`` where it is not simple.
-
-    Args:
-        source: Markdown.
-        link: makes a target what the parser would make of it, or ``None`` where the parser would refuse it.
-        defined: whether the text defines any link elsewhere, so that a word in brackets may be one.
-
-    Returns:
-        text, marks and link target of each run, blanks not yet collapsed; a hard break is a run of its own, ``\n``
-        with the mark ``/``.
-    """
-    if "  \n" in source or "xn--" in source:
-        return None
-    runs: list[tuple[str, str, str]] = []
-    at = 0
-    while at < len(source):
-        found = _MARK.match(source, at)
-        run = found and _run(str(found.lastgroup), found, link, defined)
-        if not found or not run:
-            return None
-        at = found.end()
-        runs.append(run)
-    return runs
-
-
-def _run(
-    kind: str, found: re.Match[str], link: Callable[[str], str | None], defined: bool
-) -> tuple[str, str, str] | None:
-    words = found[kind]
-    if kind in ("text", "escaped"):
-        return words, "", ""
-    if kind in ("target", "goal", "address", "mail"):
-        href = link("mailto:" + words if kind == "mail" else words)
-        label = found["label"] or found["strong"] or words
-        return None if href is None else (label, "b" if kind == "goal" else "", href)
-    if kind in ("marked", "starred", "soft"):
-        return words, "b" if (found["mark"] or found["stars"]) == "**" else "i", ""
-    if kind == "code":
-        inner = words[1:-1] if words[0] == words[-1] == " " and words.strip(" ") else words
-        return inner, "c", ""
-    if kind == "bracket":
-        return None if defined else (words, "", "")
-    if kind == "entity":
-        return (html5[words], "", "") if words in html5 else None
-    return ("", "", "") if kind == "place" else ("\n", "/", "")

@@ -90,23 +90,27 @@ class _Plan(NamedTuple):
 
 
 def _plan(old: str, new: str, work: Work) -> _Plan:
-    # A text has no more signs than characters, and most are too short to be counted at all.
-    signs = len(old) + len(new)
-    if signs > MAX_SIGNS:
-        signs = count_signs(old) + count_signs(new)
-    if signs > _ABSURD * MAX_SIGNS:
+    if _too_many_signs([old, new], _ABSURD * MAX_SIGNS):
         return _plain_plan(old, new, work)
     olds, news = cut(old), cut(new)
     pairs, _ = anchors(olds, news, work)
-    if signs > MAX_SIGNS and signs - 2 * sum([count_signs(olds[one]) for one, _ in pairs]) > MAX_SIGNS:
+    kept = [{pair[side] for pair in pairs} for side in (0, 1)]
+    differing = [piece for side, pieces in enumerate((olds, news))
+                 for place, piece in enumerate(pieces) if place not in kept[side]]  # fmt: skip
+    if _too_many_signs(differing, MAX_SIGNS):
         return _plain_plan(old, new, work)
     definitions = references(olds), references(news)
     if definitions[0] == definitions[1]:
         return _Plan(olds, news, pairs, plain=False, definitions=definitions)
-    if signs > MAX_SIGNS:
+    if _too_many_signs([old, new], MAX_SIGNS):
         return _plain_plan(old, new, work)
     # A link defined elsewhere may read otherwise although its own lines are the same: read everything.
     return _Plan(olds, news, [], plain=False, definitions=definitions)
+
+
+def _too_many_signs(texts: list[str], most: int) -> bool:
+    """Whether reading these would cost too much; texts with fewer characters than that need no counting."""
+    return sum(map(len, texts)) > most and sum(map(count_signs, texts)) > most
 
 
 def _plain_plan(old: str, new: str, work: Work) -> _Plan:

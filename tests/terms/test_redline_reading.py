@@ -11,7 +11,8 @@ from consentgate.terms import blocks as reading
 from consentgate.terms.blocks import Block, count_signs, cut_plain, read_blocks, read_piece, read_plain
 from consentgate.terms.chunks import cut, references
 from consentgate.terms.inline import Run, parser, read_runs
-from consentgate.terms.plain import quick_lines, quick_runs
+from consentgate.terms.plain import quick_lines
+from consentgate.terms.plain_runs import quick_runs
 
 INDENTS = ["", "", "", "", " ", "  ", "   ", "    ", "      "]
 MARKS = [
