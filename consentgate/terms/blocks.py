@@ -96,10 +96,13 @@ def read_piece(piece: str, references: References | None = None, known: dict[str
     blocks = []
     waiting = ("", "")
     for kind, sources, level, path, lead, marker in lines:
-        for source in sources:
-            if source not in known:
-                known[source] = read_inline(source, environment)
-        cells = tuple([known[source] for source in sources])
+        if kind == "code":
+            cells: tuple[Cell, ...] = ((Run(sources[0]),),) if sources[0].strip() else ()
+        else:
+            for source in sources:
+                if source not in known:
+                    known[source] = read_inline(source, environment)
+            cells = tuple([known[source] for source in sources])
         if not any(cells):
             waiting = (path, marker) if lead else waiting
             continue

@@ -15,15 +15,17 @@ from typing import NamedTuple
 # letter or any sign that Markdown does not use, a digit that is no list number, or a mark of formatting right before a
 # word, which is no bullet, rule or fence.
 _START = (
-    r"(?:[A-Za-z]|[^\x00-\x7f\s]|(?!\d{1,9}[.)](?:[ \t]|$))\d|[\"'(\[$§]|\*{1,3}[^\s*]|_{1,3}[^\s_]|`(?!`)"
-    r"|\\[!-/:-@\[-`{-~]|(?:<br ?/?>)+[A-Za-z]|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
+    r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[\"'(\[$§]|\*{1,3}[^\s*]|\*\*(?= *$)|_{1,3}[^\s_]"
+    r"|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]|(?:<br ?/?>){2,}(?= *$)|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
 )
+_TITLE = r"(#{1,6}) +([^#]*[^#\s]) *"
 _LINE = re.compile(
     rf"( *)(?:({_START}.*)"  # 1 indent, 2 text
-    rf"|((?:([-+*])|(\d{{1,9}})([.)])) {{1,4}})({_START}.*)"  # 3 marker, 4 bullet, 5 number and 6 its sign, 7 text
-    r"|(#{1,6}) +([^#]*[^#\s]) *"  # 8 level, 9 text
-    r"|(=+|-+) *"  # 10 underline of a heading
-    r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 11 rule
+    rf"|((?:([-+*])|(\d{{1,9}})([.)])) {{1,4}})"  # 3 marker, 4 bullet, 5 number and 6 its sign
+    rf"(?:({_START}.*)|{_TITLE})"  # 7 text, or 8 level and 9 title of a heading
+    rf"|{_TITLE}"  # 10 level, 11 title
+    r"|(=+|-+) *"  # 12 underline of a heading
+    r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 13 rule
 )
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 
@@ -32,8 +34,8 @@ class Line(NamedTuple):
     """One block as found in the source: its source text, and what it stands in; as in `blocks.Block`.
 
     Args:
-        kind: ``p``, ``h``, ``head`` or ``row``.
-        sources: what stands inside it, still Markdown; one for each cell.
+        kind: ``p``, ``h``, ``code``, ``head`` or ``row``.
+        sources: what stands inside it, still Markdown unless it is code; one for each cell.
         level, path, lead, marker: as in `blocks.Block`.
     """
 
@@ -60,7 +62,7 @@ class _Open:
 def quick_lines(piece: str) -> list[Line] | None:
     """Read a piece cut by `chunks.cut` into blocks, or answer ``None`` where it is not simple."""
     text = piece.strip("\n")
-    if "]:" in text or "\t" in text:
+    if "]:" in text or "\t" in text or "\x85" in text:  # the last is a blank to Python, and none to the parser
         return None
     if text.startswith("|"):
         return _table(text)
@@ -105,10 +107,14 @@ class _Lists:
         self.items: list[_Open] = []
         self.paragraph: list[str] = []
         self.lead = False
+        self.code: list[str] = []
+        self.depth = 0
 
     def read(self, text: str) -> list[Line] | None:
         """The blocks of a text, or ``None`` where it is not simple."""
         for line in text.split("\n"):
+            if self.code and self._coded(line):
+                continue
             if line[:1].isalpha():  # what most lines begin with, and nothing but words can
                 if not self.paragraph:
                     self.items = []
@@ -121,11 +127,12 @@ class _Lists:
             if parts is None or not self._line(line, *parts.groups("")):
                 return None
         self._end()
+        self._end_code()
         return self.found
 
     def _line(
         self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, words: str,
-        level: str, title: str, underline: str, rule: str,
+        inner: str, head: str, level: str, title: str, underline: str, rule: str,
     ) -> bool:  # fmt: skip
         indent = len(blanks)
         if text:
@@ -133,10 +140,14 @@ class _Lists:
                 self.paragraph.append(line)
                 return True
             self._leave(indent)
-            self.paragraph = [text]
-            return indent - self._base() < 4
+            if indent - self._base() >= 4:
+                self.depth = self._base() + 4
+                self.code = [line[self.depth :]]
+            else:
+                self.paragraph = [text]
+            return True
         if marker:
-            return self._item(indent, bullet or sign, int(number or 0), len(marker), words)
+            return self._item(indent, bullet or sign, int(number or 0), len(marker), words) and self._head(inner, head)
         if underline and self.paragraph:
             return not blanks and not self.items and self._underlined(1 if underline[0] == "=" else 2)
         if level or rule or underline[:3] == "---":
@@ -149,7 +160,33 @@ class _Lists:
             return not blanks
         return False
 
+    def _coded(self, line: str) -> bool:
+        """Whether a line goes on with the indented code before it."""
+        if line.startswith(" " * self.depth) or not line.strip(" "):
+            self.code.append(line[self.depth :])
+            return True
+        self._end_code()
+        return False
+
+    def _end_code(self) -> None:
+        """The code is complete; blank lines at its end were none of it."""
+        if self.code:
+            path = "".join(["o" if item.sign in ".)" else "u" for item in self.items])
+            while not self.code[-1].strip(" "):
+                self.code.pop()
+            self.found.append(Line("code", ("\n".join(self.code),), 0, path))
+            self.code = []
+
+    def _head(self, level: str, title: str) -> bool:
+        """A heading that begins a list item."""
+        if level:
+            self.paragraph = [title]
+            self._end("h", len(level))
+        return True
+
     def _underlined(self, level: int) -> bool:
+        if any(["|" in line for line in self.paragraph]):
+            return False  # the head of a table, perhaps
         self.found.append(Line("h", ("\n".join(self.paragraph).strip(),), level))
         self.paragraph = []
         return True
@@ -180,11 +217,11 @@ class _Lists:
     def _base(self) -> int:
         return self.items[-1].offset if self.items else 0
 
-    def _end(self) -> None:
+    def _end(self, kind: str = "p", level: int = 0) -> None:
         """The paragraph is complete."""
         if not self.paragraph:
             return
         path = "".join(["o" if item.sign in ".)" else "u" for item in self.items])
         marker = f"{self.items[-1].number}." if self.lead and path[-1:] == "o" else ""
-        self.found.append(Line("p", ("\n".join(self.paragraph).strip(),), 0, path, self.lead, marker))
+        self.found.append(Line(kind, ("\n".join(self.paragraph).strip(),), level, path, self.lead, marker))
         self.paragraph, self.lead = [], False

@@ -28,15 +28,22 @@ class Phrase:
         heading: whether they are a heading.
     """
 
-    __slots__ = ("_ends", "_keys", "key", "label", "runs", "text")
+    __slots__ = ("_ends", "_key", "_keys", "label", "runs", "text")
 
     def __init__(self, runs: Runs, *, label: int | None = 0, heading: bool = False) -> None:
         self.runs = runs
         self.text = runs[0].text if len(runs) == 1 else "".join([run.text for run in runs])
         self.label = label_length(self.text, heading=heading) if label is None else label
-        self.key = seen(self.text[self.label :])
+        self._key: str | None = None
         self._keys: list[str] | None = None
         self._ends: list[int] = []
+
+    @property
+    def key(self) -> str:
+        """What a reader sees after the number."""
+        if self._key is None:
+            self._key = seen(self.text[self.label :])
+        return self._key
 
     def tokens(self) -> tuple[list[str], list[int]]:
         """What the tokens after the number are compared by, and where in `text` each begins, and the last ends."""
@@ -86,9 +93,14 @@ def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -
         the pieces that belong to each cell of the side that has several, and whether a stretch was too large.
     """
     one, other = _joined(olds), _joined(news)
-    old_keys, old_at = one.tokens()
     new_keys, new_at = other.tokens()
-    edits, coarse = reword(old_keys, new_keys, work)
+    if _on_one_line(one) == _on_one_line(other):  # parted otherwise and not reworded, as most are
+        shift = one.label - other.label
+        old_at = [at + shift for at in new_at] if shift else new_at
+        edits, coarse = [Edit(True, 0, len(new_keys), 0, len(new_keys))] if new_keys else [], False
+    else:
+        old_keys, old_at = one.tokens()
+        edits, coarse = reword(old_keys, new_keys, work)
     several, at = (news, new_at) if len(news) > 1 else (olds, old_at)
     stops, place = [], -1
     for phrase in several[:-1]:
@@ -110,6 +122,10 @@ def _joined(phrases: Sequence[Phrase]) -> Phrase:
     for phrase in phrases:
         runs += [Run(" "), *phrase.runs] if runs else phrase.runs
     return Phrase(tuple(runs), label=phrases[0].label)
+
+
+def _on_one_line(phrase: Phrase) -> str:
+    return phrase.text[phrase.label :].replace("\n", " ")
 
 
 def _columns(olds: Sequence[Phrase], news: Sequence[Phrase]) -> list[tuple[Phrase | None, Phrase | None]]:

@@ -78,8 +78,10 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     Returns:
         what each token is compared by, and the offset in `text` at which each token ends.
     """
-    if not text.isprintable() and _UNSEEN_RUN.search(text):
-        return _tokens_among_unseen(text)
+    if not text.isprintable():
+        if _UNSEEN_RUN.search(text):
+            return _tokens_among_unseen(text)
+        text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
     raw = _TOKEN.findall(text)
     if not raw:
         return [], []
