@@ -88,11 +88,17 @@ def read_piece(piece: str, references: References | None = None, known: dict[str
         references: link definitions of the whole text.
         known: what was read inside blocks before, by source, under the same definitions; it grows.
     """
-    lines = quick_lines(piece)
-    if lines is None:
-        return read_blocks(piece, references)
     environment: dict[str, Any] = {"references": dict(references)} if references else {}
     known = {} if known is None else known
+    text = piece.strip("\n")
+    if text[:1].isalpha() and "\n" not in text and "\t" not in text and "\x85" not in text and "]:" not in text:
+        text = text.strip()  # one line that can be nothing but a paragraph, as most are
+        if text not in known:
+            known[text] = read_inline(text, environment)
+        return [Block("p", 0, "", False, "", (known[text],))] if known[text] else []
+    lines = quick_lines(text)
+    if lines is None:
+        return read_blocks(piece, references)
     blocks = []
     waiting = ("", "")
     for kind, sources, level, path, lead, marker in lines:

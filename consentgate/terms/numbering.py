@@ -25,7 +25,6 @@ _HEADING_LABEL = re.compile(
     r"(?:\d{1,3}|[A-Z]|" + _ROMAN + r")(?:\.\d{1,3})*[.:)]?(?=\s+\S)\s*",
     re.IGNORECASE,
 )
-_SIGN_SOON = re.compile(r"[.)]")
 _HEADING_NUMERAL = re.compile(r"\d|[IVX]+\b|[A-Z][.:)]")
 
 
@@ -35,7 +34,7 @@ def label_length(text: str, *, heading: bool) -> int:
     Returns:
         0 where there is no number, or nothing but the number.
     """
-    if text[:1].isalpha() and text.isascii() and not heading and not _SIGN_SOON.search(text, 0, 9):
+    if not heading and (start := text[:9]).isascii() and start[:1].isalpha() and "." not in start and ")" not in start:
         return 0  # an ordinary sentence, as most are
     found = _LABEL.match(text)
     if not found and heading:

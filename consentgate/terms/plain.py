@@ -15,8 +15,8 @@ from typing import NamedTuple
 # letter or any sign that Markdown does not use, a digit that is no list number, or a mark of formatting right before a
 # word, which is no bullet, rule or fence.
 _START = (
-    r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[\"'(\[$§]|\*{1,3}[^\s*]|\*\*(?= *$)|_{1,3}[^\s_]"
-    r"|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]|(?:<br ?/?>){2,}(?= *$)|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
+    r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[!\"$%&'(),./;?@\[\]^{}§]|\*{1,3}[^\s*]|\*\*(?= *$)|_{1,3}[^\s_]"
+    r"|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]|(?:<br ?/?>){2,}(?= *$)|<https?://|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
 )
 _TITLE = r"(#{1,6}) +([^#]*[^#\s]) *"
 _LINE = re.compile(
