@@ -7,7 +7,6 @@ never by time, so that the same two texts give the same answer on every machine.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass
 
@@ -71,17 +70,20 @@ def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tup
 
 def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[Pair]:
     ones, others = old[gap[0] : gap[1]], new[gap[2] : gap[3]]
-    # Of what stands several times these know the last place only; most of it stands on one side alone.
-    old_places = dict(zip(ones, range(gap[0], gap[1]), strict=True))
-    new_places = dict(zip(others, range(gap[2], gap[3]), strict=True))
-    shared = old_places.keys() & new_places.keys()
-    single = shared
-    for items, places in ((ones, old_places), (others, new_places)):
-        if single and len(places) < len(items):
-            counts = Counter(items)
-            single = {item for item in single if counts[item] == 1}
-    pairs = [(old_places[item], new_places[item]) for item in single]
-    if shared and not pairs:
+    # The last and the first place of each; where they are one place, it stands there only.
+    old_span, new_span = range(gap[0], gap[1]), range(gap[2], gap[3])
+    old_last, new_last = dict(zip(ones, old_span, strict=True)), dict(zip(others, new_span, strict=True))
+    shared = old_last.keys() & new_last.keys()
+    if not shared:
+        return []
+    old_first = dict(zip(reversed(ones), reversed(old_span), strict=True))
+    new_first = dict(zip(reversed(others), reversed(new_span), strict=True))
+    pairs = [
+        (old_last[item], new_last[item])
+        for item in shared
+        if old_first[item] == old_last[item] and new_first[item] == new_last[item]
+    ]
+    if not pairs:
         pairs = _equally_often(old, new, gap, shared)
     pairs.sort()
     return longest_increasing(pairs)

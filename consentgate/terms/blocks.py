@@ -52,13 +52,14 @@ MAX_SIGNS = 40_000
 ten times what the longest policy we know has; a text made for it could keep a parser busy for minutes."""
 
 _PLAIN_BLOCKS = 8_000
-_SIGNS = "\n*_[]<>`&\\|!"
+_SIGNS = b"\n*_[]<>`&\\|!"
 _PARAGRAPHS = re.compile(r"(?<=\n)(?:[ \t]*\n)+")
 
 
 def count_signs(text: str) -> int:
     """What reading a text costs: its lines, and the signs that may mean something in Markdown."""
-    return sum(map(text.count, _SIGNS))
+    whole = text.encode(errors="surrogatepass")
+    return len(whole) - len(whole.translate(None, _SIGNS))
 
 
 def cut_plain(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from consentgate.terms.blocks import References, block_tokens, count_signs
 _CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
 _HEADING = re.compile(r"#{1,6}[ \t][^\n]*\n(?=[^\n])")
 _MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
+_OPENS = re.compile(r"```|~~~|<(?:[!?sStT]|[pP][rR])")
 _PROBE = "cut here"
 _PROBED_SIGNS = 5_000
 
@@ -39,7 +40,7 @@ def cut(text: str) -> list[str]:
 
 def _suspect(text: str) -> bool:
     """Whether a text may begin something that runs over blank lines."""
-    return ("<" in text or "```" in text or "~~~" in text) and _MAY_STAY_OPEN.search(text) is not None
+    return _OPENS.search(text) is not None and _MAY_STAY_OPEN.search(text) is not None
 
 
 def _closed(pieces: list[str]) -> list[str]:

@@ -18,14 +18,15 @@ _START = (
     r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[!\"$%&'(),./;?@\[\]^{}§]|\*{1,3}[^\s*]|\*\*(?= *$)|_{1,3}[^\s_]"
     r"|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]|(?:<br ?/?>){2,}(?= *$)|<https?://|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
 )
+_MARKER = r"(?:[-+*]|\d{1,9}[.)]) {1,4}"
 _TITLE = r"(#{1,6}) +([^#]*[^#\s]) *"
 _LINE = re.compile(
     rf"( *)(?:({_START}.*)"  # 1 indent, 2 text
     rf"|((?:([-+*])|(\d{{1,9}})([.)])) {{1,4}})"  # 3 marker, 4 bullet, 5 number and 6 its sign
-    rf"(?:({_START}.*)|{_TITLE})"  # 7 text, or 8 level and 9 title of a heading
-    rf"|{_TITLE}"  # 10 level, 11 title
-    r"|(=+|-+) *"  # 12 underline of a heading
-    r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 13 rule
+    rf"((?:{_MARKER})*)(?:({_START}.*)|{_TITLE})"  # 7 further markers, 8 text, or 9 level and 10 title of a heading
+    rf"|{_TITLE}"  # 11 level, 12 title
+    r"|(=+|-+) *"  # 13 underline of a heading
+    r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 14 rule
 )
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 
@@ -131,7 +132,7 @@ class _Lists:
         return self.found
 
     def _line(
-        self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, words: str,
+        self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, more: str, words: str,
         inner: str, head: str, level: str, title: str, underline: str, rule: str,
     ) -> bool:  # fmt: skip
         indent = len(blanks)
@@ -147,7 +148,15 @@ class _Lists:
                 self.paragraph = [text]
             return True
         if marker:
-            return self._item(indent, bullet or sign, int(number or 0), len(marker), words) and self._head(inner, head)
+            if not self._item(indent, bullet or sign, int(number or 0), len(marker)):
+                return False
+            for each in re.findall(_MARKER, more):
+                place, sign = self.items[-1].offset, each.rstrip(" ")
+                self.items.append(_Open(sign[-1], int(sign[:-1] or 0), place, place + len(each)))
+            self.paragraph, self.lead = [words or head], True
+            if inner:
+                self._end("h", len(inner))
+            return True
         if underline and self.paragraph:
             return not blanks and not self.items and self._underlined(1 if underline[0] == "=" else 2)
         if level or rule or underline[:3] == "---":
@@ -177,13 +186,6 @@ class _Lists:
             self.found.append(Line("code", ("\n".join(self.code),), 0, path))
             self.code = []
 
-    def _head(self, level: str, title: str) -> bool:
-        """A heading that begins a list item."""
-        if level:
-            self.paragraph = [title]
-            self._end("h", len(level))
-        return True
-
     def _underlined(self, level: int) -> bool:
         if any(["|" in line for line in self.paragraph]):
             return False  # the head of a table, perhaps
@@ -191,7 +193,7 @@ class _Lists:
         self.paragraph = []
         return True
 
-    def _item(self, indent: int, sign: str, number: int, width: int, words: str) -> bool:
+    def _item(self, indent: int, sign: str, number: int, width: int) -> bool:
         inside = not self.items or indent >= self.items[-1].offset
         if self.paragraph and inside and sign in ".)" and number != 1:
             return False  # of numbered lists, only one that begins with 1 interrupts a paragraph
@@ -204,7 +206,6 @@ class _Lists:
             if self.lead:
                 return False
         self.items.append(_Open(sign, number, indent, indent + width))
-        self.paragraph, self.lead = [words], True
         return True
 
     def _leave(self, indent: int) -> _Open | None:

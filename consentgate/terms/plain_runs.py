@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html.entities import html5
-from typing import NamedTuple
 
 from markdown_it.rules_inline.balance_pairs import processDelimiters
 from markdown_it.rules_inline.state_inline import Delimiter, StateInline
@@ -38,20 +37,9 @@ _ATOM = re.compile(
 _MOST_DELIMITERS = 64
 
 
-class Atom(NamedTuple):
-    """Words of one formatting, blanks not yet collapsed.
-
-    Args:
-        text: as displayed.
-        marks: letters as in `inline.Run`.
-        href: link target.
-        feed: whether it is a hard break.
-    """
-
-    text: str
-    marks: str = ""
-    href: str = ""
-    feed: bool = False
+Atom = tuple[str, str, str, bool]
+"""Words as displayed, blanks not yet collapsed; their marks and link target as in `inline.Run`; whether it is a hard
+break. A plain tuple, because there are many."""
 
 
 def quick_runs(source: str, link: Callable[[str], str | None], *, defined: bool = True) -> list[Atom] | None:
@@ -87,10 +75,10 @@ class _Reader:
                 return None
             before, kind = kind, found.lastgroup
             if kind == "text":
-                atoms.append(Atom(found[0], "", href))
+                atoms.append((found[0], "", href, False))
             elif kind == "line":  # two blanks before it are a hard break, unless they are those after another one
                 hard = before == "text" and self.src.endswith("  ", 0, at)
-                atoms.append(Atom("\n", "", href, hard))
+                atoms.append(("\n", "", href, hard))
             elif kind == "delimiters":
                 self.posMax = stop
                 self._delimit(found[0], at, href, atoms, delimiters)
@@ -98,7 +86,7 @@ class _Reader:
                 inner = None if href else self._linked(found)
                 if inner is None:
                     return None
-                atoms += inner or [Atom("")]
+                atoms += inner or [("", "", "", False)]
             else:
                 atom = self._atom(str(kind), found, href)
                 if atom is None:
@@ -117,25 +105,25 @@ class _Reader:
         opens, closes, length = StateInline.scanDelims(self, at, run[0] == "*")  # type: ignore[arg-type]  # see above
         for sign in run:
             delimiters.append(Delimiter(ord(sign), length, len(atoms), -1, opens, closes))
-            atoms.append(Atom(sign, "", href))
+            atoms.append((sign, "", href, False))
 
     def _atom(self, kind: str, found: re.Match[str], href: str) -> Atom | None:
         words = found[kind]
         if kind == "escaped":
-            return Atom(words, "", href)
+            return (words, "", href, False)
         if kind in ("address", "mail"):
             target = None if href else self.link("mailto:" + words if kind == "mail" else words)
-            return None if target is None else Atom(words, "", target)
+            return None if target is None else (words, "", target, False)
         if kind == "code":
             inner = words[1:-1] if words[0] == words[-1] == " " and words.strip(" ") else words
-            return Atom(inner, "c", href)
+            return (inner, "c", href, False)
         if kind == "bracket":
-            return None if self.defined else Atom(words, "", href)
+            return None if self.defined else (words, "", href, False)
         if kind == "entity":
-            return Atom(html5[words], "", href) if words in html5 else None
+            return (html5[words], "", href, False) if words in html5 else None
         if kind == "picture":
-            return None if self.link(words) is None else Atom(found["shown"], "", href)
-        return Atom("") if kind == "place" else Atom("\n", "", href, feed=True)
+            return None if self.link(words) is None else (found["shown"], "", href, False)
+        return ("", "", "", False) if kind == "place" else ("\n", "", href, True)
 
 
 def _emphasised(atoms: list[Atom], delimiters: list[Delimiter]) -> list[Atom]:
@@ -155,10 +143,11 @@ def _emphasised(atoms: list[Atom], delimiters: list[Delimiter]) -> list[Atom]:
                 and delimiters[before.end].token == closer.token + 1
             )
             for place in range(opener.token + 1, closer.token):
-                atoms[place] = atoms[place]._replace(marks=_with(atoms[place].marks, "b" if strong else "i"))
+                text, marks, href, feed = atoms[place]
+                atoms[place] = (text, _with(marks, "b" if strong else "i"), href, feed)
             gone = (opener.token, closer.token, *((before.token, closer.token + 1) if strong else ()))
             for place in gone:
-                atoms[place] = Atom("")
+                atoms[place] = ("", "", "", False)
             number -= strong
         number -= 1
     return atoms

@@ -7,7 +7,8 @@ and each keeps the formatting it had.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 from consentgate.terms.align import Work, anchors
@@ -17,6 +18,10 @@ from consentgate.terms.numbering import label_length
 from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
 from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import seen, tokens
+
+
+_piece: Callable[[tuple[str, str, str, str]], Piece] = partial(tuple.__new__, Piece)
+"""`Piece`, without the detour through its Python: there are many."""
 
 
 class Phrase:
@@ -55,7 +60,7 @@ class Phrase:
 
 def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
     """All words of a cell, with one fate."""
-    return tuple([Piece(fate, *run) for run in runs])
+    return tuple([_piece((fate, *run)) for run in runs])
 
 
 def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[tuple[Cell, ...], bool]:
@@ -259,6 +264,8 @@ class _Cutter:
 
     def pieces(self) -> tuple[Piece, ...]:
         """The spans with their formatting, neighbours of one kind joined."""
+        if len(self.runs[0]) == len(self.runs[1]) == 1:
+            return self._uniform(self.runs[0][0], self.runs[1][0])
         pieces: list[Piece] = []
         places = [(0, 0), (0, 0)]  # on either side: the run we are in, and the offset at which it begins
         for fate, start, stop in self.spans:
@@ -275,10 +282,23 @@ class _Cutter:
             places[side] = (number, begins)
         return tuple(pieces)
 
+    def _uniform(self, one: Run, other: Run) -> tuple[Piece, ...]:
+        """The same where either side has one formatting throughout, as most have."""
+        pieces: list[Piece] = []
+        last = ""
+        for fate, start, stop in self.spans:
+            run = one if fate in (REMOVED, OLD_NUMBER) else other
+            if fate == last:  # of one side, so of one formatting
+                pieces[-1] = _piece((fate, pieces[-1].text + run.text[start:stop], run.marks, run.href))
+            else:
+                pieces.append(_piece((fate, run.text[start:stop], run.marks, run.href)))
+            last = fate
+        return tuple(pieces)
+
     @staticmethod
     def _add(pieces: list[Piece], fate: str, run: Run, text: str) -> None:
         last = pieces[-1] if pieces else None
         if last and (last.op, last.marks, last.href) == (fate, run.marks, run.href):
-            pieces[-1] = last._replace(text=last.text + text)
+            pieces[-1] = _piece((fate, last.text + text, run.marks, run.href))
         else:
-            pieces.append(Piece(fate, text, run.marks, run.href))
+            pieces.append(_piece((fate, text, run.marks, run.href)))

@@ -57,9 +57,11 @@ def seen(text: str) -> str:
 
     A blank between two Chinese or Japanese characters is dropped: it is where the author wrapped a line.
     """
+    if not text.isprintable():
+        text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
     if not _odd(text):
         return text.strip(" ")
-    text = " ".join(_UNSEEN_RUN.sub("", text).split())
+    text = " ".join((text if text.isprintable() else _UNSEEN_RUN.sub("", text)).split())
     return text if text.isascii() else _DENSE_GAP.sub("", text)
 
 
