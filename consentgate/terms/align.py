@@ -7,7 +7,8 @@ never by time, so that the same two texts give the same answer on every machine.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence, Set
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 Pair = tuple[int, int]
@@ -89,7 +90,9 @@ def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[P
     return longest_increasing(pairs)
 
 
-def _equally_often(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, shared: Set[Hashable]) -> list[Pair]:
+def _equally_often(
+    old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap, shared: AbstractSet[Hashable]
+) -> list[Pair]:
     ones: dict[Hashable, list[int]] = {item: [] for item in shared}
     others: dict[Hashable, list[int]] = {item: [] for item in shared}
     for items, places, start, stop in ((old, ones, gap[0], gap[1]), (new, others, gap[2], gap[3])):

@@ -96,7 +96,7 @@ def read_piece(piece: str, references: References | None = None, known: dict[str
         text = text.strip()  # one line that can be nothing but a paragraph, as most are
         if text not in known:
             known[text] = read_inline(text, environment)
-        return [Block("p", 0, "", False, "", (known[text],))] if known[text] else []
+        return [Block("p", 0, "", lead=False, marker="", cells=(known[text],))] if known[text] else []
     lines = quick_lines(text)
     if lines is None:
         return read_blocks(piece, references)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 # letter or any sign that Markdown does not use, a digit that is no list number, or a mark of formatting right before a
 # word, which is no bullet, rule or fence.
 _START = (
-    r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[!\"$%&'(),./;?@\[\]^{}§]|\*{1,3}[^\s*]|\*\*(?= *$)|_{1,3}[^\s_]"
-    r"|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]|(?:<br ?/?>){2,}(?= *$)|<https?://|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
+    r"(?:[A-Za-z]|[^\x00-\x7f\s]|\xa0|(?!\d{1,9}[.)](?:[ \t]|$))\d|[!\"$%&'(),./;?@\[\]^{}§]|\*{1,3}[^\s*]"
+    r"|\*\*(?= *$)|_{1,3}[^\s_]|`(?!`)|\\[!-/:-@\[-`{-~]|\|(?! *:?-)|(?:<br ?/?>)+[A-Za-z]"
+    r"|(?:<br ?/?>){2,}(?= *$)|<https?://|<a (?:name|id)=\"[^\"<>&]*\"></a>)"
 )
 _MARKER = r"(?:[-+*]|\d{1,9}[.)]) {1,4}"
 _TITLE = r"(#{1,6}) +([^#]*[^#\s]) *"
@@ -132,20 +133,19 @@ class _Lists:
         return self.found
 
     def _line(
-        self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, more: str, words: str,
-        inner: str, head: str, level: str, title: str, underline: str, rule: str,
+        self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, more: str,
+        words: str, inner: str, head: str, level: str, title: str, underline: str, rule: str,
     ) -> bool:  # fmt: skip
         indent = len(blanks)
+        if indent >= 4 and not self.paragraph and self._begins_code(indent):
+            self.code = [line[self.depth :]]
+            return True
         if text:
             if self.paragraph:
                 self.paragraph.append(line)
                 return True
             self._leave(indent)
-            if indent - self._base() >= 4:
-                self.depth = self._base() + 4
-                self.code = [line[self.depth :]]
-            else:
-                self.paragraph = [text]
+            self.paragraph = [text]
             return True
         if marker:
             if not self._item(indent, bullet or sign, int(number or 0), len(marker)):
@@ -158,16 +158,29 @@ class _Lists:
                 self._end("h", len(inner))
             return True
         if underline and self.paragraph:
-            return not blanks and not self.items and self._underlined(1 if underline[0] == "=" else 2)
-        if level or rule or underline[:3] == "---":
+            return 0 <= indent - self._base() < 4 and self._underlined(1 if underline[0] == "=" else 2)
+        if level:
+            self._end()
+            self._leave(indent)
+            self.paragraph = [title]
+            self._end("h", len(level))
+            return indent - self._base() < 4
+        if rule or underline[:3] == "---":
             if rule[:1] == "-" and self.paragraph:
                 return False
             self._end()
-            self.items = []
-            if level:
-                self.found.append(Line("h", (title.strip(),), len(level)))
-            return not blanks
+            self._leave(indent)
+            return indent - self._base() < 4
         return False
+
+    def _begins_code(self, indent: int) -> bool:
+        """Whether a line is so far to the right of what it stands in that it is code."""
+        base = next((item.offset for item in reversed(self.items) if item.offset <= indent), 0)
+        if indent - base < 4:
+            return False
+        self._leave(indent)
+        self.depth = base + 4
+        return True
 
     def _coded(self, line: str) -> bool:
         """Whether a line goes on with the indented code before it."""
@@ -187,10 +200,9 @@ class _Lists:
             self.code = []
 
     def _underlined(self, level: int) -> bool:
-        if any(["|" in line for line in self.paragraph]):
+        if any("|" in line for line in self.paragraph):
             return False  # the head of a table, perhaps
-        self.found.append(Line("h", ("\n".join(self.paragraph).strip(),), level))
-        self.paragraph = []
+        self._end("h", level)
         return True
 
     def _item(self, indent: int, sign: str, number: int, width: int) -> bool:

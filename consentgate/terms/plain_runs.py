@@ -1,9 +1,9 @@
 """Reading what stands inside a block without the parser, where it is simple.
 
 Room: terms (pure). Called by `inline`. A paragraph falls into a few kinds of atoms: words, escapes, entities, code,
-links, pictures, breaks, and the stars and underlines that may be emphasis. One pattern finds them; which star belongs to
-which is then decided by the parser's own functions. Anything else is left to the parser: `quick_runs` answers ``None``
-rather than guess. That both read the same is a law the tests hold against the parser.
+links, pictures, breaks, and the stars and underlines that may be emphasis. One pattern finds them; which star belongs
+to which is then decided by the parser's own functions. Anything else is left to the parser: `quick_runs` answers
+``None`` rather than guess. That both read the same is a law the tests hold against the parser.
 """
 
 from __future__ import annotations

@@ -174,7 +174,9 @@ def to_bytes(redline: Redline) -> bytes:
     # RFC 8785 by hand: keys in order, no blanks. There is much to write, and nothing in it that JSON refuses.
     parts = [_quoted(part.source) if isinstance(part, Kept) else _write_item(part) for part in redline.parts]
     degraded = "null" if redline.degraded is None else _quoted(redline.degraded)
-    links = [f"[{link.item},{_quoted(link.text)},{_quoted(link.old)},{_quoted(link.new)}]" for link in redline.link_parts]
+    links = [
+        f"[{link.item},{_quoted(link.text)},{_quoted(link.old)},{_quoted(link.new)}]" for link in redline.link_parts
+    ]
     references = [f"[{','.join(map(_quoted, reference))}]" for reference in redline.references]
     return (
         f'{{"algorithm":{_quoted(redline.algorithm)},"degraded":{degraded},"links":[{",".join(links)}],'
@@ -184,7 +186,9 @@ def to_bytes(redline: Redline) -> bytes:
 
 
 def _write_item(item: Item) -> str:
-    cells = ",".join([f'["{cell.op}",[{",".join([_write_piece(*piece) for piece in cell.pieces])}]]' for cell in item.cells])
+    cells = ",".join(
+        [f'["{cell.op}",[{",".join([_write_piece(*piece) for piece in cell.pieces])}]]' for cell in item.cells]
+    )
     record = f'{{"cells":[{cells}]'
     if item.joined:
         record += f',"joined":"{item.joined}"'

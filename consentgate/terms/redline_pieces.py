@@ -19,7 +19,6 @@ from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER
 from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import seen, tokens
 
-
 _piece: Callable[[tuple[str, str, str, str]], Piece] = partial(tuple.__new__, Piece)
 """`Piece`, without the detour through its Python: there are many."""
 
@@ -102,7 +101,8 @@ def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -
     if _on_one_line(one) == _on_one_line(other):  # parted otherwise and not reworded, as most are
         shift = one.label - other.label
         old_at = [at + shift for at in new_at] if shift else new_at
-        edits, coarse = [Edit(True, 0, len(new_keys), 0, len(new_keys))] if new_keys else [], False
+        count = len(new_keys)
+        edits, coarse = [Edit(equal=True, old_from=0, old_to=count, new_from=0, new_to=count)][: min(count, 1)], False
     else:
         old_keys, old_at = one.tokens()
         edits, coarse = reword(old_keys, new_keys, work)
