@@ -6,6 +6,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
 QUICK  ?=
+SECONDS ?= 60
 ARGS   ?=
 # Two test processes: the longest waits (browsers, servers that are killed and start again) overlap with the counting.
 JOBS   ?= 2
@@ -13,9 +14,10 @@ JOBS   ?= 2
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 PEERS   := .cache/peers
+FUZZ    := .cache/fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak system check lint types imports docs bench reference constraints clean
+.PHONY: help demo test soak fuzz system check lint types imports docs bench reference constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +31,11 @@ test: $(DEV) system ## run every test, browser included, and report branch cover
 	 exit $$status
 
 soak: $(DEV) ## run the tests that take minutes: hundreds of kills, 100,000 subjects, every row edited
-	@$(PYTHON_IN_VENV) -m pytest -m soak $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -m soak --timeout 3600 $(ARGS)
+
+fuzz: $(FUZZ)/.done ## fuzz the readers of evidence with atheris, where it installs (SECONDS=60)
+	@PYTHONPATH="$(CURDIR):$(FUZZ)" $(PYTHON_IN_VENV) tests/fuzz/evidence.py -max_total_time=$(SECONDS) \
+		-max_len=30000 -artifact_prefix=$(FUZZ)/ $(FUZZ)/inputs
 
 system: # what tests use and pip cannot bring; best effort outside CI
 	@tools/install-system
@@ -55,9 +61,9 @@ bench: $(DEV) $(PEERS)/.done ## run every benchmark and print its bars (QUICK=1:
 reference: $(DEV) ## write docs/reference/cli.md from the command itself
 	@$(PYTHON_IN_VENV) tools/reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
 
-constraints: $(DEV) $(PEERS)/.done ## write constraints.txt from what is installed in .venv
-	@$(PYTHON_IN_VENV) tools/pin $(PEERS) > constraints.txt.new && mv constraints.txt.new constraints.txt
-	@touch $(RUNTIME) $(DEV) $(PEERS)/.done
+constraints: $(DEV) $(PEERS)/.done $(FUZZ)/.done ## write constraints.txt from what is installed in .venv
+	@$(PYTHON_IN_VENV) tools/pin $(PEERS) $(FUZZ) > constraints.txt.new && mv constraints.txt.new constraints.txt
+	@touch $(RUNTIME) $(DEV) $(PEERS)/.done $(FUZZ)/.done
 	@echo "constraints.txt now pins what is in $(VENV); to move to newer versions, see CONTRIBUTING.md"
 
 clean: ## remove .venv, caches, and the demo's data
@@ -74,4 +80,8 @@ $(DEV): $(RUNTIME)
 
 $(PEERS)/.done: $(DEV) benchmarks/requirements.txt
 	@tools/setup peers
+	@touch $@
+
+$(FUZZ)/.done: $(DEV)
+	@tools/setup fuzz
 	@touch $@
