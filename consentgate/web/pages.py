@@ -119,7 +119,7 @@ class Pages:
         assert isinstance(error, ConsentGateError)  # noqa: S101 - Starlette hands us what we registered for
         level = logging.ERROR if error.status >= 500 else logging.INFO
         log.log(level, "%s", _one_line(f"{request.method} {request.scope['path']}: {error}"))
-        headers = {"Retry-After": "30"} if error.status == 503 else {}
+        headers = {"Retry-After": str(getattr(error, "retry_after", 30))} if error.status == 503 else {}
         if "text/html" not in request.headers.get("accept", "text/html"):
             return JSONResponse(
                 error.problem(),
