@@ -8,7 +8,7 @@ import pytest
 
 from consentgate.errors import StoreUnavailableError
 from consentgate.gate.hooks import Accepted, Scope
-from consentgate.gate.passes import PassSealer
+from consentgate.gate.passes import MAX_PASS_LENGTH, PassSealer
 from consentgate.gate.seals import Seals
 from consentgate.gate.verdict import Outcome, State
 from consentgate.terms.calendar import Calendar
@@ -438,3 +438,25 @@ def test_a_failing_ledger_stops_a_user_without_a_pass_only() -> None:
         assert site.get(cookie=visitor).reached
         assert site.get(headers={"x-user": "ann"}, cookie=user).reached
         assert site.get(headers={"x-user": "ann"}).status == 503
+
+
+def test_a_thousand_policies_make_no_larger_pass_and_no_more_questions() -> None:
+    """Whoever accepted them all is asked about once; the pass stays below its bound, and the memory answers."""
+    serials = range(1, 1_001)
+    slugs = [f"policy-{serial}" for serial in serials]
+    calendar = Calendar(
+        tuple(policy(slug) for slug in slugs),
+        tuple(version(serial, slug) for serial, slug in zip(serials, slugs, strict=True)),
+    )
+    site = Site(House(calendar, ledger={"user:ann": Accepted(frozenset(serials))}), subject=who)
+    headers = {**NAVIGATION, "x-user": "ann"}
+
+    first = site.get(headers=headers)
+    assert first.reached
+    assert first.cookie is not None
+    assert len(first.cookie) <= MAX_PASS_LENGTH
+    for _ in range(3):
+        assert site.get(headers=headers, cookie=first.cookie).reached
+
+    assert site.house.asked == ["reload", "accepted user:ann"]
+    assert not site.get(headers={**NAVIGATION, "x-user": "bob"}, cookie=first.cookie).reached
