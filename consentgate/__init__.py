@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from consentgate.host.banner import consentgate_banner as consentgate_banner
     from consentgate.host.requires import requires as requires
     from consentgate.service.administrators import Administrator as Administrator
+    from consentgate.service.config_file import load_settings as load_settings
     from consentgate.service.terms import Terms as Terms
     from consentgate.terms.policy import Act as Act
     from consentgate.terms.policy import Audience as Audience
@@ -63,6 +64,7 @@ _HOMES = {
     "VerificationError": "consentgate.errors",
     "Version": "consentgate.terms.policy",
     "consentgate_banner": "consentgate.host.banner",
+    "load_settings": "consentgate.service.config_file",
     "passage_of": "consentgate.gate.hooks",
     "requires": "consentgate.host.requires",
 }

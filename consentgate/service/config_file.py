@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,14 @@ from types import UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from consentgate.errors import ConfigurationError
-from consentgate.service.settings import STATE, Settings, server_database, sqlite_path
+from consentgate.service.settings import (
+    STATE,
+    WELL_KNOWN,
+    Settings,
+    resolve_secrets,
+    server_database,
+    sqlite_path,
+)
 
 NAME = "consentgate.toml"
 MAX_BYTES = 65_536
@@ -99,6 +106,23 @@ def read_config(path: Path) -> ConfigFile:
     if server_database(values.get("database", "")) is not None:
         values.setdefault("state", path.absolute().parent / STATE)
     return ConfigFile(path, values, values.pop("secret_file", None))
+
+
+def load_settings(path: str | Path = NAME) -> Settings:
+    """The settings of an application that shares its file with the command.
+
+    As in `ConsentGate`, what is never stopped (`WELL_KNOWN`) is exempt as well. The sealing keys come from the key file
+    that the settings file names, or else from ``CONSENTGATE_SECRET``.
+
+    Args:
+        path: of the settings file; a relative one is looked for from the current folder.
+
+    Raises:
+        ConfigurationError: the file or the keys cannot be read or used.
+    """
+    config = read_config(Path(path))
+    settings = config.settings(resolve_secrets(config.secret_file))
+    return replace(settings, exempt=(*WELL_KNOWN, *settings.exempt))
 
 
 def known_keys() -> tuple[str, ...]:

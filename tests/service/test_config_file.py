@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentgate.errors import ConfigurationError
-from consentgate.service.config_file import NAME, ConfigFile, find_config, known_keys, read_config
-from consentgate.service.settings import Settings, sqlite_path
+from consentgate.service.config_file import NAME, ConfigFile, find_config, known_keys, load_settings, read_config
+from consentgate.service.settings import WELL_KNOWN, Settings, new_secret, sqlite_path
 
 KEY = (b"0123456789abcdefghijklmnopqrstuv",)
 EVERYTHING = """\
@@ -215,3 +215,28 @@ def test_no_file_ends_in_another_error_than_ours(
         return
     assert set(found) <= set(known_keys())
     assert settings.database
+
+
+def test_an_application_can_have_the_settings_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the keys from the file it names, and exempt what `ConsentGate` never stops either."""
+    secret = new_secret()
+    (tmp_path / "consentgate.secret").write_text(f"# newest first\n{secret}\n")
+    path = write(tmp_path, 'database = "terms.db"\nsecret_file = "consentgate.secret"\nexempt = ["/static"]\n')
+    monkeypatch.delenv("CONSENTGATE_SECRET", raising=False)
+
+    settings = load_settings(path)
+
+    assert settings.secrets == (secret.encode(),)
+    assert settings.exempt == (*WELL_KNOWN, "/static")
+    assert settings.database == f"sqlite:///{tmp_path}/terms.db"
+
+
+def test_without_a_key_file_the_keys_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are none an application refuses to start, as always."""
+    path, secret = write(tmp_path, 'database = "terms.db"\n'), new_secret()
+    monkeypatch.setenv("CONSENTGATE_SECRET", secret)
+    assert load_settings(path).secrets == (secret.encode(),)
+
+    monkeypatch.delenv("CONSENTGATE_SECRET")
+    with pytest.raises(ConfigurationError, match="no secret"):
+        load_settings(path)
