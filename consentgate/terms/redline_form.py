@@ -38,7 +38,7 @@ from consentgate.terms.redline_items import (
 )
 from consentgate.terms.words import seen
 
-ALGORITHM = "consentgate-redline/1"
+ALGORITHM = "consentgate-redline/2"
 """Name of the rules by which the marks are made; another rule gets another number."""
 
 BLOCKS, PLAIN, WORDS = "blocks", "plain", "words"

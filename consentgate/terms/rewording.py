@@ -132,8 +132,17 @@ def _trifling(before: Edit, equal: Edit, after: Edit, old: Sequence[str], new: S
         words = (size + 1) // 2  # two characters are about a word
     if not words:
         return True
+    if _one_sided(before, after):
+        return False
     around = min(_size(before, old, new), _size(after, old, new))
     return size <= 2 * around if words == 1 else words <= 3 and 2 * size <= around
+
+
+def _one_sided(before: Edit, after: Edit) -> bool:
+    """Whether both only add words, or both only remove some: what stands between them never went away."""
+    old = before.old_to - before.old_from + after.old_to - after.old_from
+    new = before.new_to - before.new_from + after.new_to - after.new_from
+    return not old or not new
 
 
 def _size(edit: Edit, old: Sequence[str], new: Sequence[str]) -> int:

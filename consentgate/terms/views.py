@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consentgate.terms.redline_changes import Change
 from consentgate.terms.redline_form import Redline
 from consentgate.terms.redline_items import (
     ADDED,
@@ -29,7 +28,7 @@ from consentgate.terms.redline_items import (
     Piece,
 )
 from consentgate.terms.views_html import Look, Writer, escape, pieces_html
-from consentgate.terms.views_plan import ChangeLine, Labels, Span, View, anchor, spans, to_list_of_changes
+from consentgate.terms.views_plan import ChangeLine, Labels, Span, View, anchor, other_place, spans, to_list_of_changes
 from consentgate.terms.views_text import to_text
 
 
@@ -184,7 +183,7 @@ class _Page:
             change = self.redline.changes[number - 1]
             moved = item.op == MOVED
             label = self.labels.moved_here if moved else self.labels.moved_away
-            where = self._other_place(change, moved)
+            where = other_place(self.redline, change, moved=moved)
             target = f"#{anchor(number)}" + ("-from" if moved else "")
             text = escape(label.format(section=where or self.labels.beginning))
             notes.append(f'<a{self.look.of("note")} href="{target}">{text}</a> ' if self.look.anchors
@@ -198,10 +197,6 @@ class _Page:
             text = f"{self.labels.renumbered} {item.old_number}"
             notes.append(f"<span{self.look.of('num')}>({escape(text)})</span> ")
         return "".join(notes)
-
-    def _other_place(self, change: Change, moved: bool) -> str:
-        place = self.redline.items[change.items[0]].source if moved else change.items[0]
-        return next((s.title for s in self.redline.sections if s.start <= place < s.stop), "")
 
     def links(self) -> str:
         """The changed link targets, in a section of their own."""

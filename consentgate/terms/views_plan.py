@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from consentgate.terms.redline_changes import Change
 from consentgate.terms.redline_form import Redline
 from consentgate.terms.redline_items import ADDED, CHANGED, MOVED, REMOVED, SAME, Item
 
@@ -132,6 +133,24 @@ def _joined(parts: list[Span]) -> list[Span]:
     return result
 
 
+def other_place(redline: Redline, change: Change, *, moved: bool) -> str:
+    """Title of the section that a moved stretch came from or went to; empty for the beginning of the text.
+
+    Args:
+        redline: which it belongs to.
+        change: the move.
+        moved: whether it is asked at the new place, for the old one; else at the old place, for the new one.
+    """
+    first = redline.items[change.items[0]]
+    place = first.source if moved else change.items[0]
+    before = [section for section in redline.sections if section.title and section.start <= place]
+    if first.kind == "h":
+        # A whole section moved: it stands in the one above it, and naming it by itself would say nothing.
+        others = [section for section in before if section.start not in change.items]
+        before = [section for section in others if section.level < first.level] or others
+    return before[-1].title if before else ""
+
+
 def to_list_of_changes(redline: Redline, *, excerpt: int = 120) -> list[ChangeLine]:
     """One line for each change, with the first words of what went and what came."""
     lines = []
@@ -157,14 +176,16 @@ def _excerpt(items: list[Item], op: str, length: int) -> str:
     parts: list[str] = []
     for item in items:
         run = ""
-        for piece in item.pieces:
-            if piece.op == op:
-                run += piece.text
-            elif run.strip():
-                parts.append(run.strip())
-                run = ""
-        if run.strip():
-            parts.append(run.strip())
+        for number, cell in enumerate(item.cells):
+            run += " | " if number and run else ""  # cells of a row are no sentence
+            for piece in cell.pieces:
+                if piece.op == op:
+                    run += piece.text
+                elif run:
+                    parts.append(run.strip(" |\n"))
+                    run = ""
+        parts.append(run.strip(" |\n"))
+        parts = list(filter(None, parts))
         if sum(map(len, parts)) > length:
             break
     return _cut(" … ".join(parts), length)

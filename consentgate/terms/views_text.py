@@ -25,6 +25,7 @@ from consentgate.terms.views_plan import Labels, spans
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _ANSI = {ADDED: "\033[32;4m", REMOVED: "\033[31;9m", OLD_NUMBER: "\033[2;9m", NEW_NUMBER: "\033[2m"}
+_OLD, _NEW = (REMOVED, OLD_NUMBER), (ADDED, NEW_NUMBER)
 _BRACKETS = {ADDED: ("{+", "+}"), REMOVED: ("[-", "-]"), OLD_NUMBER: ("[-", "-]"), NEW_NUMBER: ("{+", "+}")}
 
 
@@ -62,11 +63,21 @@ def _text_line(item: Item, labels: Labels, colour: bool) -> str:
         bullet = f"{item.new_number} ({labels.renumbered} {item.old_number}) "
     head = "#" * item.level + " " if item.level else ""
     note = {MOVED: "⇢ ", LEFT: "⇠ "}.get(item.op, "")
-    words = " | ".join(
-        "".join(_text_piece(op, text, colour) for op, text in _grouped(cell.pieces)) for cell in item.cells
-    )
+    words = " | ".join(_text_cell(cell.pieces, colour) for cell in item.cells)
     text = f"{indent}{note}{bullet}{head}{words}"
     return f"\033[1m{text}\033[0m" if colour and item.level and item.op == SAME else text
+
+
+def _text_cell(pieces: Iterable[Piece], colour: bool) -> str:
+    out = ""
+    before, ended = "", ""
+    for op, text in _grouped(pieces):
+        # Colours alone do not part what was removed from what came for it: "£6£7" could be one word.
+        if colour and before in _OLD and op in _NEW and not ended.isspace() and not text[:1].isspace():
+            out += " "
+        out += _text_piece(op, text, colour)
+        before, ended = op, text[-1:]
+    return out
 
 
 def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[str, str]]:

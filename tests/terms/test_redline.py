@@ -145,6 +145,14 @@ def test_only_the_changed_words_are_marked() -> None:
     assert redline.summary.words_added == redline.summary.words_removed == 3
 
 
+def test_words_kept_between_two_insertions_are_not_marked() -> None:
+    """A bug of old: a lone word that stood between two insertions was shown as removed and added again."""
+    redline = compare("We keep notes.\n", "We carefully and always keep your many private notes.\n")
+    assert not any(piece.op == "-" for item in redline.items for piece in item.pieces)
+    back = compare("We carefully and always keep your many private notes.\n", "We keep notes.\n")
+    assert not any(piece.op == "+" for item in back.items for piece in item.pieces)
+
+
 def test_a_comma_is_marked_without_the_word_before_it() -> None:
     """Signs are words of their own."""
     assert marks(compare("One two three.\n", "One two, three.\n")) == ([], [","])
@@ -355,7 +363,7 @@ def test_only_one_module_knows_diff_match_patch() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             importers += [path.name for name in names if name.partition(".")[0] == "diff_match_patch"]
     assert importers == ["rewording.py"]
-    assert compare("a\n", "b\n").algorithm == ALGORITHM == "consentgate-redline/1"
+    assert compare("a\n", "b\n").algorithm == ALGORITHM == "consentgate-redline/2"
 
 
 # Too much to do

@@ -329,7 +329,31 @@ def test_a_terminal_shows_words_removed_and_added() -> None:
     assert "Monday to Friday from nine to [-five-]{+six+}." in plain
     assert "⇢ The bench by the pond" in plain
     assert "unchanged paragraphs" in plain
-    assert "\033[31;9mfive\033[0m\033[32;4msix\033[0m" in to_text(REDLINE, colour=True)
+    assert "\033[31;9mfive\033[0m \033[32;4msix\033[0m" in to_text(REDLINE, colour=True)
+
+
+def test_in_colour_too_the_old_word_is_parted_from_the_new_one() -> None:
+    """A bug of old: "£6£7" reads like one word where a terminal strikes nothing through."""
+    shown = to_text(compare("Entry costs £6 a day.\n", "Entry costs £7 a day.\n"), colour=True)
+    assert shown == "Entry costs £\033[31;9m6\033[0m \033[32;4m7\033[0m a day.\n"
+
+
+def test_cells_of_a_row_do_not_run_together_in_the_list_of_changes() -> None:
+    """A bug of old: a row "Plan | Price" was listed as "PlanPrice"."""
+    new = "Words.\n\n| Plan | Price |\n|---|---|\n| Reader | £6 |\n"
+    (line,) = to_list_of_changes(compare("Words.\n", new))
+    assert line.added == "Plan | Price … Reader | £6"
+
+
+def test_a_section_that_moved_is_said_to_be_in_another_one() -> None:
+    """A bug of old: "Moved to" named the very section that moved."""
+    clauses = ["## Fees\n\nYou pay once a month, in advance.\n", "## Refunds\n\nWe pay back what you did not use.\n",
+               "## Complaints\n\nWrite to us; we answer within a week.\n"]  # fmt: skip
+    old = "# House rules\n\n" + "\n".join(clauses)
+    new = "# House rules\n\n" + "\n".join([clauses[1], clauses[2], clauses[0]])
+    page = to_html(compare(old, new), view="full")
+    assert "Moved to “House rules”" in page
+    assert "Moved here from “House rules”" in page
 
 
 def test_no_control_character_of_a_text_reaches_the_terminal() -> None:
