@@ -339,6 +339,44 @@ def test_an_announced_version_can_be_accepted_early(site: Site) -> None:
     assert site.run(site.terms.decisions, _subject("ann"))[0].version == "2026-06-01"
 
 
+def test_an_acceptance_that_ran_out_is_asked_for_again_in_its_own_words(site: Site) -> None:
+    """After ``renew_after`` days: the page says why, shows the text whole, and one more acceptance opens the gate."""
+    (site.folder / "terms-of-use").mkdir(parents=True)
+    (site.folder / "terms-of-use" / "policy.toml").write_text('title = "Terms of Use"\nrenew_after = 90\n')
+    site.publish_old()
+    browser = site.browser("ann")
+    _accept(browser, _review(browser))
+    assert browser.get("/news/7").status_code == 200
+    site.clock.forward(hours=24 * 91)
+    page = _review(browser)
+    assert "It has been a while since you accepted our Terms of Use." in page.text
+    assert "The text reads the same as the one you accepted." in page.text
+    assert "You may not copy whole articles to another site." in page.text
+    assert lint(page.text) == []
+    assert _accept(browser, page).status_code == 303
+    assert browser.get("/news/7").status_code == 200
+
+
+def test_a_copy_of_the_text_that_was_shown_can_be_kept(site: Site) -> None:
+    """The page links both texts as files; the new one is the text whose digest stands in the record."""
+    site.publish_old()
+    site.accept("ann")
+    site.publish_new()
+    browser = site.browser("ann")
+    page = _review(browser)
+    links = [part for part in page.text.split('"') if part.startswith("/terms/terms-of-use/2")]
+    assert [link.partition("?")[0].rpartition("/")[2] for link in links] == [
+        "2026-01-22.html", "2026-01-22.md", "2026-01-22", "2024-06-24",
+    ]  # fmt: skip
+    _accept(browser, page)
+    entry = site.run(site.terms.decisions, _subject("ann"))[0]
+    saved = browser.get(links[1])
+    assert digest(saved.content) == entry.text
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert entry.text in browser.get(links[0]).text
+    assert "6 euros" in browser.get(links[3]).text
+
+
 def test_a_notice_is_acknowledged_not_agreed_to(site: Site) -> None:
     """A privacy notice asks to be seen; the button, the sentence and the record say so, and leaving records nothing."""
     site.write("privacy", "1.0", samples.PRIVACY, kind="notice", title="Privacy notice")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from importlib.metadata import metadata
+from pathlib import Path
 from typing import Any
 
 from consentgate.evidence.receipt import verify
@@ -35,6 +40,25 @@ def test_my_agreements_show_what_when_and_how_to_check(site: Site) -> None:
     assert "python -m consentgate.evidence" in page
     assert "needs your decision" not in page
     assert len(_receipts(browser)) == 2
+
+
+def test_what_the_page_says_about_checking_is_true(site: Site, tmp_path: Path) -> None:
+    """The command it prints proves the receipt it offers; the key it names stands among those it links to."""
+    site.publish_old()
+    browser = site.browser("ann")
+    _accept(browser)
+    page = browser.get("/terms/mine").text
+    install, command = page.partition("<code>pip")[2].partition("</code>")[0].splitlines()
+    assert install.split() == ["install", *metadata("consentgate").get_all("Name", [])]
+    file = tmp_path / "my.receipt"
+    file.write_bytes(browser.get(_receipts(browser)[0]).content)
+    keys = browser.get(re.findall(r'href="([^"]*/keys)"', page)[0]).text.split()
+    arguments = [str(file) if word == file.name else word for word in command.split()[1:]]
+    done = subprocess.run(
+        [sys.executable, *arguments, "--key", keys[0]], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "terms-of-use" in done.stdout
 
 
 def test_a_visitor_without_an_account_has_agreements_too(site: Site) -> None:
