@@ -71,6 +71,24 @@ def upgrade(config: options.Config = None, database: options.Database = None, as
         tell(f"{shown(settings)}: brought from schema version {before} to {after}.")
 
 
+@db.command("roles")
+def roles(
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="NAME", help="What the roles are called, before _web and so on.")
+    ] = "consentgate",
+    schema: Annotated[str, typer.Option("--schema", metavar="NAME", help="Where the tables are.")] = "public",
+) -> None:
+    """Print SQL that makes roles of least privilege on PostgreSQL.
+
+    One for workers that serve visitors, one for administration, one for the sequencer (the only one that needs the
+    signing key), one for auditors. Read it, then run it as the owner of the tables, again after each `db upgrade`:
+    consentgate db roles | psql DATABASE
+    """
+    from consentgate.service.schema import roles_script
+
+    typer.echo(roles_script(prefix, schema), nl=False)
+
+
 @db.command("copy")
 def copy(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Database to copy: a URL, or the path of a file.")],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from consentgate.errors import ConfigurationError
 from consentgate.service.settings import Settings, database_url
-from consentgate.store import schema
+from consentgate.store import roles, schema
 from consentgate.store.database import Database
 from consentgate.store.tables import SCHEMA_VERSION
 
@@ -80,6 +80,15 @@ def upgrade(settings: Settings) -> tuple[int | None, int]:
             made = database.write(schema.make)
             return (None if made else SCHEMA_VERSION), SCHEMA_VERSION
         return database.upgrade()
+
+
+def roles_script(prefix: str, schema_name: str) -> str:
+    """SQL that makes roles of least privilege on PostgreSQL; see `consentgate.store.roles`.
+
+    Raises:
+        InputError: a name that cannot be one.
+    """
+    return roles.script(prefix, schema_name)
 
 
 def _found(database: Database) -> int | None:

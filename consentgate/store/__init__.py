@@ -7,6 +7,7 @@ or service. The service is its only caller. Nothing heavy is imported here; impo
     database    open, read, stream, one write transaction at a time
     schema      which tables a database has, and how an older one gets the newer ones (migrations/: the steps)
     moving      make the rows of one database those of another
+    roles       which PostgreSQL role may do what, as a script
     writer      one thread that groups waiting writes into one commit
     entries     the ledger's rows: entries, tiles, head, checkpoints
     subjects    everything personal: openings, and what a subject decided

@@ -100,3 +100,15 @@ def test_what_cannot_be_copied_is_refused(decided: Project, command: Command) ->
     assert command("db", "copy", "nowhere.db", "moved.db").code == 2
     assert command("db", "copy", "consentgate.db", "consentgate.db").code == 2
     assert not (decided.root / "moved.db").exists()
+
+
+# --- roles ------------------------------------------------------------------------------------------------------------
+
+
+def test_roles_are_printed_for_psql_without_a_database(command: Command) -> None:
+    """The script alone goes to standard output; names that would have to be quoted are refused."""
+    done = command("db", "roles", "--prefix", "gate", "--schema", "terms")
+
+    assert (done.code, done.err) == (0, "")
+    assert "GRANT SELECT, INSERT ON terms.consentgate_entry TO gate_sequencer;" in done.out
+    assert command("db", "roles", "--prefix", "x; DROP TABLE y").code == 1
