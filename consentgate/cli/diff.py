@@ -38,6 +38,9 @@ def diff(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page that opens in any browser instead.")
     ] = None,
+    mail: Annotated[
+        Path | None, typer.Option("--mail", metavar="FILE", help="Write HTML that mail programs show instead.")
+    ] = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -55,9 +58,12 @@ def diff(
     if html is not None:
         _write_page(html, before, after, redline)
         tell(f"Written to {html}.")
+    if mail is not None:
+        _write_mail(mail, redline)
+        tell(f"Written to {mail}.")
     if as_json:
         show_json(_record(before, after, redline))
-    elif html is None:
+    elif html is None and mail is None:
         tell(f"{clean(before.name)} → {clean(after.name)}")
         _print(redline, context)
 
@@ -85,6 +91,7 @@ def _record(before: Text, after: Text, redline: Redline) -> dict[str, Any]:
         "redline_digest": redline.digest,
         "empty": redline.empty,
         "degraded": redline.degraded,
+        "summary": asdict(redline.summary),
         "changes": [asdict(line) for line in to_list_of_changes(redline)],
     }
 
@@ -112,3 +119,10 @@ def _write_page(path: Path, before: Text, after: Text, redline: Redline) -> None
         "</main></body>\n</html>\n"
     )
     write_whole(path, page.encode())
+
+
+def _write_mail(path: Path, redline: Redline) -> None:
+    from consentgate.cli.files import write_whole
+    from consentgate.terms.views import to_email_html
+
+    write_whole(path, f"{to_email_html(redline)}\n".encode())

@@ -52,11 +52,16 @@ def to_html(redline: Redline, *, view: View = "inline", labels: Labels | None = 
 
 
 def to_email_html(redline: Redline, *, labels: Labels | None = None, context: int = 1) -> str:
-    """The changes with their context as HTML whose look travels with it: no classes, no ids, no style sheet."""
+    """The summary line and the changes with their context, as HTML whose look travels with it.
+
+    Mail programs drop style sheets, classes and ids: there are none.
+    """
     page = _Page(redline, labels or Labels(), Look.mail(), two=False)
     body = page.body(spans(redline, context), keep=False)
     if redline.degraded:
         body = f"<p{page.look.of('note')}>{escape(page.labels.degraded)}</p>{body}"
+    if not redline.empty:
+        body = f"<p><strong>{escape(page.labels.summary(redline.summary))}</strong></p>{body}"
     return f"<div>{body}{page.links()}</div>"
 
 

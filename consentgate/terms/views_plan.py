@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from consentgate.terms.redline_changes import Change
+from consentgate.terms.redline_changes import Change, Summary
 from consentgate.terms.redline_form import Redline
 from consentgate.terms.redline_items import ADDED, CHANGED, MOVED, REMOVED, SAME, Item
 
@@ -18,6 +18,28 @@ View = Literal["inline", "side-by-side", "changes", "full"]
 
 def _unchanged(count: int) -> str:
     return "1 unchanged paragraph" if count == 1 else f"{count} unchanged paragraphs"
+
+
+def _summary(counts: Summary) -> str:
+    """``6 changes in 3 sections, 84 words added, 12 removed``, with moves, numbers and links where there are any."""
+
+    def some(number: int, what: str, after: str = "") -> str:
+        return f"{number} {what}{'' if number == 1 else 's'}{after}"
+
+    parts = [some(counts.changes, "change") + " in " + some(counts.sections, "section")] if counts.changes else []
+    if counts.words_added:
+        parts.append(some(counts.words_added, "word", " added"))
+    if counts.words_removed:
+        parts.append(
+            f"{counts.words_removed} removed" if counts.words_added else some(counts.words_removed, "word", " removed")
+        )
+    for number, what, after in (
+        (counts.moved, "passage", " moved"), (counts.renumbered, "passage", " renumbered"),
+        (counts.links, "link", " changed"),
+    ):  # fmt: skip
+        if number:
+            parts.append(some(number, what, after))
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +59,7 @@ class Labels:
         kinds: names of the kinds of change, by kind.
         degraded: said where the comparison is coarser than usual (in mail and in a terminal; a page says it itself).
         unchanged: a line for n unchanged paragraphs.
+        summary: the line above a whole redline (in mail and in a terminal; a page says it itself).
     """
 
     inserted: str = "inserted"
@@ -58,6 +81,7 @@ class Labels:
     )  # fmt: skip
     degraded: str = "The texts are very long or have little in common: some passages are shown as replaced as a whole."
     unchanged: Callable[[int], str] = _unchanged
+    summary: Callable[[Summary], str] = _summary
 
 
 @dataclass(frozen=True, slots=True)

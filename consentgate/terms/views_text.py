@@ -30,7 +30,7 @@ _BRACKETS = {ADDED: ("{+", "+}"), REMOVED: ("[-", "-]"), OLD_NUMBER: ("[-", "-]"
 
 
 def to_text(redline: Redline, *, colour: bool, labels: Labels | None = None, context: int = 1) -> str:
-    """The changes for a terminal.
+    """The summary line and the changes, for a terminal.
 
     Args:
         redline: what to show.
@@ -41,7 +41,9 @@ def to_text(redline: Redline, *, colour: bool, labels: Labels | None = None, con
     labels = labels or Labels()
     if redline.empty:
         return labels.nothing + "\n"
-    lines: list[str] = [labels.degraded, ""] if redline.degraded else []
+    lines = [labels.summary(redline.summary), ""]
+    if redline.degraded:
+        lines += [labels.degraded, ""]
     for part in spans(redline, context):
         if part.folded:
             line = f"    ··· {labels.unchanged(part.stop - part.start)} ···"

@@ -137,3 +137,14 @@ def test_the_json_lists_the_changes(decided: Project, command: Command) -> None:
     assert record["old"]["digest"] == text_digest(FIRST)
     assert record["empty"] is False
     assert [change["added"] for change in record["changes"]] == [", also in letters"]
+
+
+def test_the_changes_can_be_put_into_a_mail(decided: Project, command: Command) -> None:
+    """What is written has its look in it, and says first how much changed."""
+    done = command("diff", "terms@1.0", "terms@2.0", "--mail", "mail.html")
+
+    mail = Path("mail.html").read_text(encoding="utf-8")
+    assert done.code == 0
+    assert mail.startswith("<div><p><strong>")
+    assert "also in letters</ins>" in mail
+    assert "class=" not in mail

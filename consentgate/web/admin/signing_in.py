@@ -117,5 +117,3 @@ class SigningIn:
             next=self._inside(request, wanted) if wanted else "",
             error=error,
         )
-
-
