@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from consentgate.web.lint import lint, lint_headers
@@ -93,3 +96,14 @@ def test_the_response_is_checked_too() -> None:
     assert {finding.rule for finding in lint_headers({})} == {"frame-ancestors", "scripts", "no-store"}
     good = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "cache-control": "no-store"}
     assert lint_headers(good) == []
+
+
+def test_every_rule_is_documented() -> None:
+    """Whoever is told of a finding can look up what its rule asks for."""
+    root = Path(__file__).resolve().parents[2]
+    source = (root / "consentgate" / "web" / "lint.py").read_text("utf-8")
+    rules = set(re.findall(r'Finding\("([a-z-]+)"', source)) | {one.rule for one in lint_headers({})}
+    guide = (root / "docs" / "howto" / "restyle.md").read_text("utf-8")
+    assert rules == set(re.findall(r"`([a-z-]+)`", guide.partition("| rule | what it asks for |")[2])) - {
+        "data-cg-full"
+    }
