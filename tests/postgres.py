@@ -144,7 +144,7 @@ class Server:
 
             self._emptied = self.fresh()
             Database.open(self._emptied).close()
-        tables = ("translation", "redline", "version", "policy", "blob", "entry", "opening", "tile", "head",
+        tables = ("answer", "proposal", "draft", "cancellation", "translation", "redline", "version", "policy", "blob", "entry", "opening", "queue", "tile", "head",
                   "checkpoint", "token")  # fmt: skip
         with psycopg.connect(self._emptied.replace("postgresql+psycopg", "postgresql")) as connection:
             for table in tables:

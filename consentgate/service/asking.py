@@ -185,8 +185,8 @@ class Asking(Handle):
         """
         if not refs:
             return ()
-        rows = await self._read(lambda connection: shelf.entries_by_refs(connection, refs))
-        entries = tuple(decision_of(rows[ref].leaf) for ref in refs)
+        rows = await self._read(lambda connection: shelf.leaves(connection, refs))
+        entries = tuple(decision_of(rows[ref]) for ref in refs)
         if any(Act(entry.decision) is not acts[entry.policy] for entry in entries):
             raise TermsChangedError(
                 "this page was answered already, and otherwise", hint="look at the page as it is now", answered=True

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,10 +30,13 @@ from consentgate.service.erasure_log import ErasureLog
 from consentgate.service.keys import create_signer, key_file, load_signer, take_next
 from consentgate.service.ledger import Ledger, Past, Pending
 from consentgate.service.publish import JSON
+from consentgate.service.queue import Queue
 from consentgate.service.revoked import Revocations, digest_of
-from consentgate.service.settings import Settings, database_url, server_database
+from consentgate.service.sequencer import Sequencer
+from consentgate.service.settings import NO_KEY, Settings, database_url, server_database
 from consentgate.store import blobs, erasing, meta
 from consentgate.store import entries as shelf
+from consentgate.store import queue as line
 from consentgate.store.blobs import BlobRow
 from consentgate.store.database import Database
 from consentgate.store.writer import Job, Step, Writer
@@ -50,6 +54,9 @@ Randomness = Callable[[int], bytes]
 ORIGIN = "origin"
 PEPPER = "pepper"
 VERIFIERS = "verifiers"
+SETTLED = 2.0
+"""Seconds to wait for a place in the ledger, before the reader is told to ask again."""
+
 EPOCHS = "epochs"
 """Key of the names the ledger had before, as JSON."""
 
@@ -73,6 +80,8 @@ class Engine:
         sealer: for passes.
         generation: publication counter of this host.
         gate_digest: digest of the gate's configuration, which each decision names.
+        queue: on PostgreSQL, the batch object of the writer; on SQLite the ledger is.
+        sequencer: on PostgreSQL, where this process holds the signing key.
     """
 
     settings: Settings
@@ -86,6 +95,8 @@ class Engine:
     generation: Generation
     gate_digest: str
     _pepper: bytes
+    queue: Queue | None = None
+    sequencer: Sequencer | None = None
 
     @classmethod
     def open(
@@ -112,10 +123,16 @@ class Engine:
             database.read(ledger.load)
             gate = settings.gate_record
             database.write(lambda connection: blobs.put_blobs(connection, [BlobRow(digest(gate), JSON, gate)]))
+            sequencer = queue = None
+            if database.queues:
+                if settings.ledger_key != NO_KEY:
+                    sequencer = Sequencer(database, ledger, on_step=on_step)
+                    sequencer.start()
+                queue = Queue(clock, sequencer.wake if sequencer else lambda: None)
             seals = Seals(settings.secrets)
             return cls(
-                settings, clock, randomness, database, ledger, Writer(database, ledger, on_step=on_step), seals,
-                PassSealer(seals), generation, digest(gate), bytes.fromhex(values[PEPPER]),
+                settings, clock, randomness, database, ledger, Writer(database, queue or ledger, on_step=on_step),
+                seals, PassSealer(seals), generation, digest(gate), bytes.fromhex(values[PEPPER]), queue, sequencer,
             )  # fmt: skip
         except BaseException:
             database.close()
@@ -124,7 +141,31 @@ class Engine:
     def close(self) -> None:
         """Finish what was accepted, then close."""
         self.writer.close()
+        if self.sequencer is not None:
+            self.sequencer.close()
         self.database.close()
+
+    @property
+    def batch(self) -> Ledger | Queue:
+        """What gives the writer's jobs their meaning."""
+        return self.queue or self.ledger
+
+    def settle(self, timeout: float = SETTLED) -> bool:
+        """Wait until what is recorded by now has its place in the ledger; whether it has.
+
+        Args:
+            timeout: seconds.
+        """
+        last = self.database.read(line.newest) if self.database.queues else None
+        if last is None:
+            return True
+        deadline, pause = time.monotonic() + timeout, 0.002
+        while self.database.read(lambda connection: line.waits_up_to(connection, last)):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+        return True
 
     def submit(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> Future[T]:
         """Join the next batch of the writer."""
@@ -228,10 +269,27 @@ def past_of(values: Mapping[str, str]) -> list[Past]:
     return [Past(one["origin"], one["size"], one["known"]) for one in json.loads(values.get(EPOCHS, "[]"))]
 
 
+def _keyless(connection: Connection, randomness: Randomness) -> tuple[dict[str, str], Signer]:
+    """What a process without the signing key needs to know of a ledger that was begun elsewhere."""
+    values = meta.everything(connection)
+    if ORIGIN not in values or PEPPER not in values:
+        raise ConfigurationError(
+            "this database holds no ledger yet, and this process holds no key to begin one",
+            hint="start `consentgate sequencer` first, where the signing key is",
+        )
+    return values, Signer(values[ORIGIN], randomness(32))  # nobody will ever trust it, and it signs nothing
+
+
 def _identify(
     database: Database, settings: Settings, file: Path | None, randomness: Randomness
 ) -> tuple[dict[str, str], Signer]:
     """Settle what a ledger keeps for life: its origin, its key, its pepper."""
+    if settings.ledger_key == NO_KEY:
+        if not database.queues:
+            raise ConfigurationError(
+                "on SQLite whoever records also signs", hint='leave ledger_key="none" out, or use PostgreSQL'
+            )
+        return database.read(partial(_keyless, randomness=randomness))
 
     def settle(connection: Connection) -> tuple[dict[str, str], Signer]:
         shelf.lock_head(connection)  # of several that start at once on a fresh database one names the ledger
@@ -272,7 +330,8 @@ def _identify(
 
 
 def _verifiers(values: dict[str, str], signer: Signer) -> list[Verifier]:
-    return [
-        signer.verifier,
-        *(Verifier.parse(text) for text in json.loads(values[VERIFIERS]) if text != str(signer.verifier)),
-    ]
+    """Every key that ever signed, the present one first."""
+    known = json.loads(values[VERIFIERS])
+    if str(signer.verifier) not in known:  # this process holds no key
+        return [Verifier.parse(text) for text in reversed(known)]
+    return [signer.verifier, *(Verifier.parse(text) for text in known if text != str(signer.verifier))]

@@ -158,6 +158,7 @@ def erase(order: Order, randomness: Callable[[int], bytes], connection: Connecti
     Raises:
         HeldError: one of the subjects is under a legal hold; nothing was erased for any of them.
     """
+    meta.lock_generation(connection)  # a hold by another process comes before this, or after it
     if order.mode == "hold":
         done = [_hold(order, subject, tag, randomness, connection, pending) for subject, tag in order.subjects]
         return sum(done, Erased())
@@ -191,6 +192,7 @@ def erase_refs(
     pending: Pending,
 ) -> Erased:
     """Carry an order out on these entries, but for those under a hold."""
+    meta.lock_generation(connection)
     rows = not_held(connection, subjects.openings_by_refs(connection, refs).values())
     return erase_rows(order, rows, randomness, connection, pending)
 
@@ -254,6 +256,7 @@ def release(order: Order, randomness: Callable[[int], bytes], connection: Connec
     Raises:
         NotFoundError: there is none.
     """
+    meta.lock_generation(connection)
     held = shelf.held_tags(connection)
     if not all(tag in held for _, tag in order.subjects):
         raise NotFoundError("there is no legal hold on this subject", hint="see `consentgate hold`")
@@ -282,10 +285,10 @@ class Hold:
 def holds(connection: Connection) -> tuple[Hold, ...]:
     """Every legal hold there is now, the oldest first."""
     rows = shelf.holds(connection)
-    leaves = entries.entries_by_refs(connection, [row.ref for row in rows])
+    leaves = entries.leaves(connection, [row.ref for row in rows])
     found = []
     for row in rows:
-        entry = decode(leaves[row.ref].leaf)
+        entry = decode(leaves[row.ref])
         found.append(Hold(subject_of(row), row.at, entry.basis if isinstance(entry, EraseEntry) else ""))
     return tuple(found)
 

@@ -74,6 +74,11 @@ class OfEngine:
             raise StoreError(
                 f"the ledger had another name when it had {size:,} entries", hint="begin the export anew"
             )  # its key is not ours to use
+        if ledger.signer.verifier not in ledger.verifiers:
+            raise StoreError(
+                f"this process holds no signing key, and no checkpoint for {size:,} entries is kept",
+                hint="begin the export anew, or export where the key is",
+            )
         return sign_checkpoint(Checkpoint(ledger.origin, size, root), ledger.signer).decode()
 
     def tag(self, subject: Subject) -> bytes:

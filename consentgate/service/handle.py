@@ -89,7 +89,9 @@ class Handle:
                 return
             engine = await asyncio.to_thread(self._open)
             self._engine = engine
-            engine.ledger.on_batch = self.meter.batch
+            engine.batch.on_batch = self.meter.batch
+            if engine.sequencer is not None:
+                engine.sequencer.on_trouble = self._troubled
             try:
                 await self.reload()
                 if not self.reading:
@@ -182,6 +184,11 @@ class Handle:
             return await self.reload()
         return self._calendar
 
+    def _troubled(self, error: ConsentGateError) -> None:
+        """The sequencer could not give entries their places."""
+        if isinstance(error, RewindError):
+            self._alarms.ring("rewind", str(error), error.hint, self.clock())
+
     def _moved(self, _: int) -> None:
         """Another host published: every gate of this one loads at its next request."""
         self.engine.generation.bump()
@@ -238,6 +245,13 @@ class Handle:
         if not self.reading:
             self.engine.submit(lambda connection, _: _keep_redline(connection, old_digest, new_digest, data))
         return fresh
+
+    async def settled(self) -> bool:
+        """Wait, for two seconds at most, until what is recorded by now has its place in the ledger; whether it has.
+
+        On SQLite it always has. On PostgreSQL a place is given a moment after the acknowledgement.
+        """
+        return await asyncio.to_thread(self.engine.settle) if self.engine.database.queues else True
 
     # --- threads -------------------------------------------------------------------------------------------------
 

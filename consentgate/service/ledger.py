@@ -34,7 +34,7 @@ from consentgate.evidence.tiles import Frontier, Tile, tile_reader
 from consentgate.evidence.tlog import TILE_WIDTH, Reader, leaf_hash
 from consentgate.store import entries as shelf
 from consentgate.store import meta, subjects
-from consentgate.store.entries import EntryRow, HeadRow, TileRow
+from consentgate.store.entries import NO_PLACE, EntryRow, HeadRow, TileRow
 from consentgate.store.subjects import OpeningRow
 from consentgate.store.writer import Job
 from consentgate.terms.instants import SECOND, Instant
@@ -68,20 +68,22 @@ class Pending:
         at: instant of every entry of this batch. Always after that of the previous batch, whatever the clock does.
         generation: the publication counter inside this transaction.
         known: entries that exist already, of the refs the jobs announced: index by ref.
-        start: index of the batch's first entry.
+        start: index of the batch's first entry; ``None`` where entries get their places later, see
+            `consentgate.service.queue`.
     """
 
     at: Instant
     generation: int
     known: dict[bytes, int]
-    start: int
+    start: int | None
     entries: list[EntryRow] = field(default_factory=list)
+    times: list[Instant] = field(default_factory=list)
     openings: list[OpeningRow] = field(default_factory=list)
     frontier: Frontier | None = None
     note: bytes = b""
 
     def append(self, entry: Entry, opening: OpeningRow | None = None) -> int:
-        """Add an entry, or return the index it has already.
+        """Add an entry, or return the index it has already (`NO_PLACE` while it waits for one).
 
         Args:
             entry: what happened.
@@ -90,8 +92,9 @@ class Pending:
         if entry.ref in self.known:
             return self.known[entry.ref]
         leaf = encode(entry)
-        index = self.start + len(self.entries)
+        index = NO_PLACE if self.start is None else self.start + len(self.entries)
         self.entries.append(EntryRow(index, entry.ref, leaf_hash(leaf), leaf))
+        self.times.append(entry.at)
         if opening is not None:
             self.openings.append(opening)
         self.known[entry.ref] = index
@@ -151,7 +154,7 @@ class Ledger:
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch: catch up with other processes, and look up what exists already (two statements)."""
         head = shelf.lock_head(connection)
-        self._catch_up(connection, head)
+        self.catch_up(connection, head)
         refs = [ref for job in jobs for ref in job.refs]
         known = shelf.refs_known(connection, refs) if refs else {}
         now = self._clock()
@@ -198,8 +201,12 @@ class Ledger:
 
     # --- rewind and fork -----------------------------------------------------------------------------------------
 
-    def _catch_up(self, connection: Connection, head: HeadRow | None) -> None:
-        """Hash what other processes appended, and hold the result against the root they signed."""
+    def catch_up(self, connection: Connection, head: HeadRow | None) -> None:
+        """Hash what other processes appended, and hold the result against the root they signed.
+
+        Raises:
+            RewindError: the ledger is older than this process has seen, or another one.
+        """
         size = head.size if head else 0
         if size == self._frontier.size:
             return
@@ -251,7 +258,7 @@ class Ledger:
         # The file first: between the two another process may add entries, and the file would seem to know too much.
         known = self._remembered()
         head = shelf.head(connection)
-        self._catch_up(connection, head)
+        self.catch_up(connection, head)
         if known is not None:
             self._check_anchor(connection, known)
         return None if head is None else Head(head.size, head.at, head.note.encode())

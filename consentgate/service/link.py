@@ -39,6 +39,8 @@ def link(
     # rows yet, and must be seen all the same.
     if any(row.linked_tag == visitor_tag for row in pending.openings):
         return False
+    # Another process may be linking the same visitor: whoever comes second waits here, and sees the first one's link.
+    subjects.lock_decisions(connection, visitor_tag)
     if subjects.linked_to(connection, visitor_tag) is not None:
         return False
     carried = sorted((row.at, row.ref) for row in subjects.decisions_of(connection, visitor_tag))[-MAX_CARRIED:]

@@ -98,5 +98,5 @@ def samples(terms: Upkeep) -> Iterator[Sample]:
     yield Sample("queue_age", "How long the oldest of them waits", "gauge", {(): engine.writer.oldest}, unit="seconds")
     yield Sample("ledger_entries", "Entries, as far as this process has seen", "gauge", {(): float(engine.ledger.size)})
     yield Sample("generation", "Publications and withdrawals so far", "gauge", {(): float(terms.calendar.generation)})
-    behind = engine.ledger.behind / SECOND
+    behind = engine.batch.behind / SECOND
     yield Sample("clock_behind", "How far the clock is behind the last entry", "gauge", {(): behind}, unit="seconds")

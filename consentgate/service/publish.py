@@ -114,6 +114,9 @@ def execute(
         CalendarMovedError: the plan is out of date.
     """
     check_plan(plan, pending)
+    # Locked, not only looked at: on PostgreSQL another process may be publishing at this moment.
+    if meta.lock_generation(connection) != plan.generation:
+        raise CalendarMovedError("something was published meanwhile")
     # The plan holds, so this calendar has every version there is.
     first = max((version.serial for version in calendar.versions), default=0) + 1
     # The instant of its entry, which follows: each entry of a batch is a microsecond later than the one before.

@@ -82,6 +82,7 @@ def apply_lost(
 
     What is under a hold meanwhile is left alone.
     """
+    meta.lock_generation(connection)
     rows = list(subjects.openings_by_refs(connection, [one.bytes for one in entry.refs]).values())
     basis = (_AGAIN + entry.basis.removeprefix(_AGAIN))[:2_000]
     if entry.erases:

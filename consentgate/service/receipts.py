@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from consentgate.errors import InputError, NotFoundError
+from consentgate.errors import InputError, NotFoundError, OverloadedError
 from consentgate.evidence import receipt
 from consentgate.evidence.commitments import parse_openings
 from consentgate.evidence.note import Verifier
@@ -24,12 +24,18 @@ def make_receipt(ledger: Ledger, decision_id: str | UUID, connection: Connection
 
     Raises:
         NotFoundError: there is no such entry.
+        OverloadedError: it waits for its place.
     """
     try:
         ref = (parse_identifier(decision_id) if isinstance(decision_id, str) else decision_id).bytes
     except InputError as error:
         raise NotFoundError("there is no such receipt", hint="copy the whole address of the receipt") from error
     row, head = entries.entry_by_ref(connection, ref), entries.head(connection)
+    if row is None and entries.leaves(connection, [ref]):
+        raise OverloadedError(
+            "the decision is on record; its place in the ledger is still being made",
+            hint="ask for the receipt again in a moment",
+        )
     if row is None or head is None:
         raise NotFoundError("there is no such receipt", hint="a receipt exists as soon as a decision was recorded")
     opening = subjects.opening_by_ref(connection, ref)

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from consentgate.service.erase import Erased, Order, erase_rows, is_held
 from consentgate.service.ledger import Pending
 from consentgate.store import erasing as shelf
-from consentgate.store import subjects
+from consentgate.store import meta, subjects
 from consentgate.store.erasing import DecidedRow
 from consentgate.store.subjects import DecisionRow
 from consentgate.terms.calendar import Calendar
@@ -158,6 +158,7 @@ def purge_page(
     Returns:
         What was erased, and where to go on; ``None`` at the end.
     """
+    meta.lock_generation(connection)  # a hold by another process comes before this, or after it
     rows = candidates(connection, place, after)
     refs = chain(*due(connection, calendar, place, rows))
     order = Order((), "shred", None, BASIS, by)

@@ -27,6 +27,9 @@ WELL_KNOWN = ("/.well-known", "/favicon.ico", "/robots.txt")
 """Paths the gate never stops: certificates are renewed through the first, browsers and crawlers ask for the others on
 their own (RFC 8615, RFC 9309), and none of them is content anybody accepts terms for."""
 
+NO_KEY = "none"
+"""As `Settings.ledger_key`: this process holds no signing key."""
+
 STATE = "consentgate-state"
 """The folder for what must not be in a PostgreSQL database, where `Settings.state` does not say."""
 

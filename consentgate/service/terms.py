@@ -177,19 +177,26 @@ class Terms(Upkeep):
 
         def look(connection: Connection) -> list[bytes]:
             rows = subjects.decisions_of(connection, tag)
-            found = shelf.entries_by_refs(connection, [row.ref for row in rows])
-            return [found[row.ref].leaf for row in sorted(rows, key=lambda row: (row.at, row.ref), reverse=True)]
+            found = shelf.leaves(connection, [row.ref for row in rows])
+            return [found[row.ref] for row in sorted(rows, key=lambda row: (row.at, row.ref), reverse=True)]
 
         return tuple(decision_of(leaf) for leaf in await self._read(look))
 
     # --- proof ---------------------------------------------------------------------------------------------------
 
-    async def receipt(self, decision_id: str) -> bytes:
+    async def receipt(self, decision_id: str, *, wait: bool = True) -> bytes:
         """The receipt of a decision: entry, openings, inclusion proof, checkpoint.
+
+        Args:
+            decision_id: of the decision.
+            wait: whether to wait, for two seconds at most, where it has no place in the ledger yet (PostgreSQL).
 
         Raises:
             NotFoundError: there is no such decision.
+            OverloadedError: it is on record, and has no place in the ledger yet.
         """
+        if wait:
+            await self.settled()
         return await self._read(partial(make_receipt, self.engine.ledger, decision_id))
 
     async def bundle(self, subject: Subject | None = None, *, decision: str | None = None) -> bytes:
@@ -198,10 +205,12 @@ class Terms(Upkeep):
         Raises:
             NotFoundError: there is nothing on record.
         """
+        await self.settled()
         return await self._read(partial(_bundle, self.engine, subject, decision))
 
     async def head(self) -> Head | None:
         """Where the ledger stands; ``None`` while it is empty."""
+        await self.settled()
         row = await self._read(shelf.head)
         return Head(row.size, row.at, row.note.encode()) if row else None
 
@@ -232,10 +241,17 @@ class Terms(Upkeep):
             where: what to export; everything by default.
             cursor: how much of it the caller has already; only the rest comes.
         """
-        return exporting.stream(self.engine, form, where or exporting.Selection(), cursor)
+        stream = exporting.stream(self.engine, form, where or exporting.Selection(), cursor)
+        return self._settled_first(stream) if self.engine.database.queues else stream
+
+    async def _settled_first(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        await self.settled()
+        async for chunk in stream:
+            yield chunk
 
     async def verify(self, progress: Callable[[int, int], None] | None = None) -> Report:
         """Verify the whole ledger against its key: every entry, tile, opening, text and checkpoint."""
+        await self.settled()
         return await asyncio.to_thread(verify_ledger, self.engine, progress)
 
     # --- administrators ------------------------------------------------------------------------------------------
@@ -279,6 +295,7 @@ class Terms(Upkeep):
 
     async def ledger_state(self) -> LedgerState:
         """Where the ledger stands, and the keys that verify it."""
+        await self.settled()
         return await self._read(partial(ledger_state, self.engine.ledger))
 
     async def tally(self) -> dict[int, Tally]:

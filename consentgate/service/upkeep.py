@@ -273,7 +273,7 @@ class Upkeep(Asking):
 
     def alarms(self) -> tuple[Alarm, ...]:
         """What somebody should look at, as this process knows it."""
-        if self.started and (behind := self.engine.ledger.behind) > _APART:
+        if self.started and (behind := self.engine.batch.behind) > _APART:
             self._alarms.ring(
                 "clock",
                 f"the clock is {behind / SECOND:,.0f} seconds behind the last entry of the ledger",

@@ -35,13 +35,14 @@ from consentgate.store import entries as shelf
 from consentgate.store import subjects
 from consentgate.store.blobs import get_blob
 from consentgate.store.entries import ExportRow, HeadRow
-from consentgate.store.tables import BLOB, ENTRY, OPENING, TILE
+from consentgate.store.tables import BLOB, ENTRY, OPENING, QUEUE, TILE
 from consentgate.terms.canonical import digest
 from consentgate.terms.instants import Instant
 from consentgate.terms.subject import Subject, SubjectKind
 
 PAGE = 2_000
 MAX_PROBLEMS = 100
+_PUBLISH = b'"type":"publish"'
 _CATCH_UPS = 50
 """How often to go on with what others wrote meanwhile, before the last part is judged all the same."""
 
@@ -303,7 +304,10 @@ def _check_kept(
 def _check_strays(connection: Connection, walk: _Walk, report: Report) -> None:
     """Rows that belong to no entry, and blobs that are not what they are called."""
     statement = (
-        select(OPENING.c.ref).join(ENTRY, ENTRY.c.ref == OPENING.c.ref, isouter=True).where(ENTRY.c.ref.is_(None))
+        select(OPENING.c.ref)
+        .join(ENTRY, ENTRY.c.ref == OPENING.c.ref, isouter=True)
+        .join(QUEUE, QUEUE.c.ref == OPENING.c.ref, isouter=True)
+        .where(ENTRY.c.ref.is_(None), QUEUE.c.ref.is_(None))
     )
     for ref in connection.scalars(statement.limit(10)):
         report.add(f"there is an opening for {_name(ref)}, which is no entry")

@@ -217,6 +217,11 @@ class Database:
         self.tidy()
         return result
 
+    @property
+    def queues(self) -> bool:
+        """Whether entries wait in a queue until they get their places in the ledger (PostgreSQL)."""
+        return self._backend.queues
+
     def changes(self, connection: Connection) -> int:
         """A number that grows with each row that this write transaction changes."""
         return self._backend.changes(connection)

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select, union_all, update
 
 from consentgate.errors import StoreError
-from consentgate.store import meta
+from consentgate.store import meta, queue
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
 from consentgate.store.subjects import OpeningRow, living
-from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, TILE
+from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, QUEUE, TILE
+
+NO_PLACE = -1
+"""Stands for the place of an entry that waits for one."""
 
 _LONGEST_WAIT = 10_000
 """Milliseconds to wait for the head on PostgreSQL: a process that was stopped while it holds it must not stop all."""
@@ -83,11 +86,19 @@ class Filter(NamedTuple):
 
 _INSERT_ENTRY = PreparedInsert(ENTRY)
 _KNOWN = PreparedIn(lambda refs: select(ENTRY.c.ref, ENTRY.c.idx).where(ENTRY.c.ref.in_(refs)))
+# One statement, so that what gets its place meanwhile is not missed between two.
+_KNOWN_OR_WAITING = PreparedIn(
+    lambda refs: union_all(
+        select(ENTRY.c.ref, ENTRY.c.idx).where(ENTRY.c.ref.in_(refs)),
+        select(QUEUE.c.ref, literal_column(str(NO_PLACE))).where(QUEUE.c.ref.in_(refs)),
+    )
+)
 _INSERT_TILE = PreparedInsert(TILE)
 _INSERT_CHECKPOINT = PreparedInsert(CHECKPOINT, ignore=True)
 _INSERT_HEAD = PreparedInsert(HEAD, ignore=True)
 _SELECT_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note), ())
 _LOCK_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note).with_for_update(), ())
+_TAKE_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note).with_for_update(skip_locked=True), ())
 _MOVE_HEAD = Prepared(
     lambda _: (
         update(HEAD)
@@ -104,8 +115,22 @@ def insert_entries(connection: Connection, rows: Sequence[EntryRow]) -> None:
 
 
 def refs_known(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, int]:
-    """The places of those requests that are recorded already."""
+    """The places of those requests that are recorded already; `NO_PLACE` where one waits for it."""
+    return dict((_KNOWN if connection.dialect.name == "sqlite" else _KNOWN_OR_WAITING).all(connection, refs))
+
+
+def placed(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, int]:
+    """The places of those of these entries that have one."""
     return dict(_KNOWN.all(connection, refs))
+
+
+def leaves(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The bytes of these entries, whether they have their places yet or wait for them."""
+    refs = list(refs)
+    found = {ref: row.leaf for ref, row in entries_by_refs(connection, refs).items()}
+    if len(found) < len(set(refs)) and connection.dialect.name == "postgresql":
+        found |= queue.leaves(connection, refs)
+    return found
 
 
 def entry_by_ref(connection: Connection, ref: bytes) -> EntryRow | None:
@@ -184,6 +209,16 @@ def lock_head(connection: Connection) -> HeadRow | None:
         _INSERT_HEAD.one(connection, 1, 0, 0, "")
         row = _LOCK_HEAD.one(connection)
     return HeadRow._make(row) if row is not None and row[0] else None
+
+
+def take_head(connection: Connection) -> HeadRow | None:
+    """The head, locked; ``None`` where somebody else has it, or it was never made. Nobody is waited for.
+
+    A process that stands still while it has the head loses it when the server ends its transaction.
+    """
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WAIT}")
+    row = _TAKE_HEAD.one(connection)
+    return None if row is None else HeadRow._make(row)
 
 
 def set_head(connection: Connection, row: HeadRow, *, expected: int | None) -> None:

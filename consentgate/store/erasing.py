@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 from consentgate.store import meta
 from consentgate.store.statements import chunks
 from consentgate.store.subjects import OpeningRow, living
-from consentgate.store.tables import ENTRY, META, OPENING
+from consentgate.store.tables import ENTRY, META, OPENING, QUEUE
 
 HOLD, RELEASE = "hold", "release"
 _REVOKED = "revoked:"
@@ -37,11 +37,13 @@ def held_tags(connection: Connection) -> frozenset[bytes]:
 
 def holds(connection: Connection) -> list[OpeningRow]:
     """The opening of the newest hold of everybody who is under one now, in the order of the ledger."""
+    # What waits for its place comes after everything that has one.
     rows = connection.execute(
         select(OPENING)
-        .join(ENTRY, ENTRY.c.ref == OPENING.c.ref)
+        .join(ENTRY, ENTRY.c.ref == OPENING.c.ref, isouter=True)
+        .join(QUEUE, QUEUE.c.ref == OPENING.c.ref, isouter=True)
         .where(OPENING.c.serial.is_(None), OPENING.c.act.in_((HOLD, RELEASE)))
-        .order_by(ENTRY.c.idx)
+        .order_by(ENTRY.c.idx.nulls_last(), QUEUE.c.id)
     )
     newest = {row.subject_tag: row for row in filter(None, map(living, rows))}
     return [row for row in newest.values() if row.act == HOLD]

@@ -31,7 +31,7 @@ _LEAVES = "SELECT leaf FROM consentgate_entry WHERE idx >= ? AND idx < ? ORDER B
 _HASHES = "SELECT leaf_hash FROM consentgate_entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _ROOTS = "SELECT root FROM consentgate_tile WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
 _TILE = "SELECT hashes FROM consentgate_tile WHERE level = ? AND idx = ?"
-_HEAD = "SELECT size, at, note FROM consentgate_head"
+_HEAD = "SELECT size, at, note FROM consentgate_head WHERE size > 0"
 _KEPT = "SELECT note FROM consentgate_checkpoint WHERE size = ?"
 _META = "SELECT key, value FROM consentgate_meta"
 _SLUGS = "SELECT slug FROM consentgate_policy ORDER BY position, slug"

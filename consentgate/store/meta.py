@@ -53,6 +53,17 @@ def generation(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def lock_generation(connection: Connection) -> int:
+    """`generation`, and until the transaction ends nobody else publishes, erases or holds anything.
+
+    On SQLite a write transaction is alone anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return generation(connection)
+    found = connection.scalar(select(META.c.value).where(META.c.key == GENERATION).with_for_update())
+    return int(found or 0)
+
+
 def bump_generation(connection: Connection) -> int:
     """Count one publication; return the new value. Within the transaction that publishes."""
     counted = cast(cast(META.c.value, BIG) + 1, Text)

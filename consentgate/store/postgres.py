@@ -293,18 +293,19 @@ def explain(error: BaseException) -> StoreError:
         return StoreError(
             f"a row would break a rule of the database ({words})",
             hint="what it names is there already, or is not there at all",
+            conflict=code == "23505" or None,
         )
     if code == "53300":
         return OverloadedError(
             f"the database has no connection left ({words})",
             hint="lower pool= in the database URL, raise max_connections, or put PgBouncer between",
         )
-    if not code:
+    if not code and lost(error):
         return StoreUnavailableError(
             f"the database cannot be reached ({words})", hint="is it running, and are host and port right?"
         )
-    for start in (code, code[:3], code[:2]):
+    for start in filter(None, (code, code[:3], code[:2])):
         if start in _COMPLAINTS:
             message, hint = _COMPLAINTS[start]
-            return StoreUnavailableError(f"{message} ({words})", hint=hint)
+            return StoreUnavailableError(f"{message} ({words})", hint=hint, conflict=start == "40" or None)
     return StoreUnavailableError(f"the database refused: {words}", hint="look at the cause in the log")

@@ -187,6 +187,13 @@ def decisions_of(connection: Connection, subject_tag: bytes) -> list[DecisionRow
     return [DecisionRow._make(row) for row in _DECISIONS.all(connection, subject_tag)]
 
 
+def lock_decisions(connection: Connection, subject_tag: bytes) -> None:
+    """Keep others from linking this subject until the transaction ends. On SQLite a write transaction does that."""
+    if connection.dialect.name != "sqlite":
+        statement = select(OPENING.c.ref).where(OPENING.c.subject_tag == subject_tag).order_by(OPENING.c.ref)
+        connection.execute(statement.with_for_update()).all()
+
+
 def linked_to(connection: Connection, visitor_tag: bytes) -> bytes | None:
     """The tag of the subject a visitor was linked to, or ``None``."""
     return connection.scalar(select(OPENING.c.subject_tag).where(OPENING.c.linked_tag == visitor_tag).limit(1))

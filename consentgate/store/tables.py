@@ -6,11 +6,12 @@ STRICT tables refuse what SQLModel would choose; instants are integers of micros
 
 Rows are moved by SQLAlchemy Core over the ``Table`` objects at the end of this file, never by the ORM.
 
-Four rules the tables keep:
+Five rules the tables keep:
 
 * `Opening` is the only table with personal data, and the only one whose rows are ever deleted;
 * its key is ``ref``, never the index in the ledger, so that sequencing never touches personal data;
 * `Head` is the only ledger row that is ever updated, by compare-and-swap on ``size``;
+* `Queue` rows wait for their places and are deleted when they get them;
 * everything else of the ledger is insert-only.
 """
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -109,6 +111,22 @@ class Opening(Shelf, table=True):
     at: int = _column(BIG)
     expires: int | None = _column(BIG, null=True)
     openings: str = _column(TEXT)
+
+
+class Queue(Shelf, table=True):
+    """Entries that are durable and have no place yet, on PostgreSQL. Rows are deleted as they get one."""
+
+    __tablename__: ClassVar[str] = PREFIX + "queue"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("ref", name=PREFIX + "queue_ref"),
+        Index(PREFIX + "queue_at", "at"),
+        _STRICT,
+    )
+
+    id: int = Field(sa_column=Column(None, BIG, Identity(), primary_key=True, nullable=False))
+    ref: bytes = _column(LargeBinary)
+    at: int = _column(BIG)
+    leaf: bytes = _column(LargeBinary)
 
 
 class Tile(Shelf, table=True):
@@ -301,6 +319,7 @@ def _table(model: type[Shelf]) -> Table:
 METADATA = shelves.metadata
 ENTRY = _table(Entry)
 OPENING = _table(Opening)
+QUEUE = _table(Queue)
 TILE = _table(Tile)
 HEAD = _table(Head)
 CHECKPOINT = _table(Checkpoint)

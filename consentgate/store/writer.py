@@ -48,6 +48,10 @@ _BLAME_LIMIT = 3
 _GIVE_UP_AFTER = 3
 """Failures of the database in a row after which the rest of a batch is not tried one by one any more."""
 
+_AGAIN = 3
+"""How often a job is run again that another process was in the way of (PostgreSQL). It then sees what that one did:
+the first record of its own request, most of the time."""
+
 _log = logging.getLogger("consentgate")
 
 
@@ -258,11 +262,14 @@ class Writer(Generic[C]):
 
     def _serve(self, items: list[_Item[C]]) -> None:
         """Write these together; leave out whoever fails; where nobody is to blame, write them one by one."""
-        blamed = 0
+        blamed, again = 0, _AGAIN
         while items:
             try:
                 return self._attempt(items)
             except _JobFailedError as failed:
+                if again and _conflict(failed.error):
+                    again -= 1
+                    continue
                 items = [item for item in items if item is not failed.item]
                 _fail([failed.item], failed.error)
                 blamed += 1
@@ -272,6 +279,9 @@ class Writer(Generic[C]):
                 return _fail(items, stopped.error)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
                 if len(items) == 1:
+                    if again and _conflict(error):
+                        again -= 1
+                        continue
                     return _fail(items, error)
                 _log.warning("a batch of %d writes failed and is tried one by one: %s", len(items), error)
                 return self._one_by_one(items)
@@ -327,6 +337,11 @@ class Writer(Generic[C]):
                 item.error = raised
                 return None
             raise _JobFailedError(item, explained(raised)) from raised
+
+
+def _conflict(error: BaseException) -> bool:
+    """Whether another transaction was in the way: the same again may succeed."""
+    return isinstance(error, StoreError) and bool(error.data.get("conflict"))
 
 
 def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:

@@ -288,6 +288,7 @@ def test_an_erasure_during_an_export_is_no_gap(desk: Desk, monkeypatch: Any) -> 
     assert (proven.summary.missing, proven.summary.erased > 0) == (0, True)
 
 
+@pytest.mark.sqlite
 def test_what_only_grew_during_an_export_does_not_prolong_it(desk: Desk, monkeypatch: Any) -> None:
     """A busy site's export ends."""
     monkeypatch.setattr("consentgate.service.export.PAGE", 2)

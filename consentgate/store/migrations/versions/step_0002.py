@@ -20,6 +20,7 @@ def upgrade() -> None:
     """Add it."""
     _administration()
     _lists()
+    _queue()
 
 
 def _administration() -> None:
@@ -60,3 +61,14 @@ def _lists() -> None:
             sqlite_where=decided,
             postgresql_where=decided,
         )
+
+
+def _queue() -> None:
+    number = sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), nullable=False)
+    table(
+        "queue",
+        "id",
+        [number, *columns(ref="bytes", at="big", leaf="bytes")],
+        sa.UniqueConstraint("ref", name="consentgate_queue_ref"),
+    )
+    op.create_index("consentgate_queue_at", "consentgate_queue", ["at"])

@@ -1,0 +1,79 @@
+"""The queue: on PostgreSQL an entry is durable first, and gets its place in the ledger a moment later.
+
+Room: service. Any number of workers on any number of hosts write at the same time, none waits for another, and none
+needs the signing key: a batch of a worker's writer is its openings and one row of the queue for each entry. Whoever has
+the key puts them in their places (`consentgate.service.sequencer`).
+
+    begin     look which requests are recorded already, here or there
+    jobs      each appends entries (and their openings)
+    finish    insert openings and queue rows
+    commit    only now is anything acknowledged
+
+A request that two workers get at once is recorded once: its opening has the request's ref for its key. Openings are
+inserted in the order of their refs, so that two such batches never wait for one another in a circle.
+
+The instant of an entry is the worker's. It is later than that of every entry committed before the worker looked,
+whatever the clocks of the hosts say: what one subject decides, one thing after the other, stays in that order. Entries
+of different subjects that meet in the same millisecond may stand in the ledger in another order than their instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from consentgate.service.ledger import Pending
+from consentgate.store import entries as shelf
+from consentgate.store import meta, subjects
+from consentgate.store import queue as line
+from consentgate.store.queue import QueueRow
+from consentgate.store.writer import Job
+from consentgate.terms.instants import Instant
+
+
+class Queue:
+    """The batch object of the store's writer on PostgreSQL.
+
+    Args:
+        clock: instant now.
+        came: called after a commit: there is something to sequence.
+    """
+
+    def __init__(self, clock: Callable[[], Instant], came: Callable[[], None]) -> None:
+        self.behind: Instant = 0
+        """How far our clock is behind the latest entry, in microseconds, as of the last batch."""
+        self.on_batch: Callable[[int], None] = lambda _entries: None
+        self._clock = clock
+        self._came = came
+
+    def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
+        """Open a batch."""
+        edge = line.edge(connection)
+        refs = [ref for job in jobs for ref in job.refs]
+        known = shelf.refs_known(connection, refs) if refs else {}
+        now = self._clock()
+        self.behind = max(0, edge - now)
+        return Pending(max(now, edge + 1), meta.generation(connection), known, start=None)
+
+    def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
+        """Write the batch: openings, and a row of the queue for each entry."""
+        if not pending.entries:
+            return
+        step("before-entries")
+        subjects.insert_openings(connection, sorted(pending.openings))
+        step("before-head")
+        rows = zip(pending.entries, pending.times, strict=True)
+        line.enqueue(connection, [QueueRow(row.ref, at, row.leaf) for row, at in rows])
+
+    def committed(self, pending: Pending) -> None:
+        """The batch is durable: tell whoever sequences."""
+        if pending.entries:
+            self.on_batch(len(pending.entries))
+            self._came()
+
+    def rolled_back(self) -> None:
+        """Nothing happened, and nothing is kept in memory."""
+
+

@@ -1,0 +1,171 @@
+"""The sequencer: what waits in the queue gets its place in the ledger, and a signed checkpoint says so.
+
+Room: service. One thread of every process that holds the signing key; `consentgate sequencer` is a process of its own
+for sites whose web workers hold none. Whichever of them finds the head's row free takes the queue in its order:
+
+    lock      the head's row, or nothing: somebody else is at it
+    catch up  hash what others sequenced, and hold it against the root they signed
+    place     insert entries and full tiles, sign the checkpoint, swap the head
+    commit    the same transaction took them out of the queue, so an entry is in one of the two and never in both
+
+Nobody who decides waits for this. A sequencer that stands still loses the head's row when the server ends its
+transaction; when it wakes up its transaction is gone, and it never signed a second history because a head that has
+moved is caught up with first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from consentgate.errors import ConsentGateError, RewindError
+from consentgate.evidence.tlog import leaf_hash
+from consentgate.service.ledger import Ledger, Pending
+from consentgate.store import entries as shelf
+from consentgate.store import queue as line
+from consentgate.store.database import Database
+from consentgate.store.entries import EntryRow
+from consentgate.store.writer import Step
+
+log = logging.getLogger("consentgate")
+
+LARGEST_BATCH = 2_048
+_IDLE = 0.1
+"""Seconds between two looks while nobody says that there is something: entries of workers without a key."""
+
+_BUSY = 0.005
+"""Seconds after which a head that somebody else has is tried again."""
+
+_TROUBLE = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Seconds to wait after one, two, … failures in a row."""
+
+
+class Sequencer:
+    """The thread that sequences. Make it, `start` it, `close` it.
+
+    Args:
+        database: the shelves.
+        ledger: signs, and knows the tree.
+        on_step: for fault tests: called with ``sequencer:`` and the name of the step that comes next.
+    """
+
+    def __init__(self, database: Database, ledger: Ledger, *, on_step: Step | None = None) -> None:
+        self.on_trouble: Callable[[ConsentGateError], None] = lambda _error: None
+        """Told of each failure: where the ledger contradicts what this process has seen somebody must look."""
+        self._database = database
+        self._ledger = ledger
+        self._step: Step = (lambda name: on_step(f"sequencer:{name}")) if on_step else (lambda _name: None)
+        self._failures = 0
+        self._pid = os.getpid()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="consentgate-sequencer", daemon=True)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last attempt succeeded."""
+        return self._failures == 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there is something to do. From any thread."""
+        self._wake.set()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Sequence what waits, then end. Twice is once.
+
+        Args:
+            timeout: seconds; what still waits then is durable, and whoever starts next sequences it.
+        """
+        self._deadline = time.monotonic() + timeout
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive() and os.getpid() == self._pid:
+            self._thread.join(timeout + 1)
+
+    def _run(self) -> None:
+        while True:
+            pause = self._attempt()
+            if self._closing.is_set():
+                # Only an empty queue ends it at once; a head that is taken, or a database that is away, may come back.
+                if pause == _IDLE or time.monotonic() >= self._deadline:
+                    return
+                time.sleep(_BUSY)
+            elif pause and self._wake.wait(pause):
+                self._wake.clear()
+
+    def _attempt(self) -> float:
+        """Sequence a batch; how long to wait before the next: nothing while there is more."""
+        try:
+            if self._database.read(line.newest) is None:
+                self._healed()
+                return _IDLE
+            done = self.sequence()
+        except ConsentGateError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread that sequences
+            return self._failed(ConsentGateError(f"the sequencer stumbled: {error!r}"))
+        self._healed()
+        return _BUSY if done is None else 0.0
+
+    def _healed(self) -> None:
+        if self._failures:
+            log.info("entries get their places in the ledger again")
+        self._failures = 0
+
+    def _failed(self, error: ConsentGateError) -> float:
+        if not self._failures or isinstance(error, RewindError):
+            self.on_trouble(error)
+        if not self._failures:
+            log.warning("entries wait for their places in the ledger: %s; it is tried again", error)
+        self._failures += 1
+        # Not by `_wake`: each decision would try a database that is away again.
+        time.sleep(0.0 if self._closing.is_set() else _TROUBLE[min(self._failures, len(_TROUBLE)) - 1])
+        return _BUSY
+
+    def sequence(self, limit: int = LARGEST_BATCH) -> int | None:
+        """Give places to the first entries of the queue.
+
+        Returns:
+            How many; ``None`` where somebody else is at it.
+
+        Raises:
+            RewindError: the ledger is not the one this process has seen; nothing was signed.
+            StoreError: the database refused; everything waits as before.
+        """
+        self._step("begin")
+        with self._database.transaction() as connection:
+            pending = self._place(connection, limit)
+            if pending is None:
+                return None
+            self._step("before-commit")
+        self._step("after-commit")
+        self._ledger.committed(pending)
+        return len(pending.entries)
+
+    def _place(self, connection: Connection, limit: int) -> Pending | None:
+        head = shelf.take_head(connection)
+        if head is None:
+            return None
+        self._ledger.catch_up(connection, head)
+        rows = line.take(connection, limit)
+        known = shelf.placed(connection, [row.ref for row in rows])
+        rows = [row for row in rows if row.ref not in known]  # its opening keeps a ref from coming twice; to be sure
+        start = head.size
+        # The instant of the head never goes back, whatever the clocks of the workers said.
+        latest = max([head.at, *(row.at for row in rows)])
+        pending = Pending(latest + 1, 0, {}, start)
+        pending.entries = [
+            EntryRow(start + place, row.ref, leaf_hash(row.leaf), row.leaf) for place, row in enumerate(rows)
+        ]
+        self._ledger.finish(connection, pending, self._step)
+        return pending
