@@ -144,11 +144,12 @@ class Server:
 
             self._emptied = self.fresh()
             Database.open(self._emptied).close()
-        tables = ("answer", "proposal", "draft", "cancellation", "translation", "redline", "version", "policy", "blob", "entry", "opening", "queue", "tile", "head",
-                  "checkpoint", "token")  # fmt: skip
-        with psycopg.connect(self._emptied.replace("postgresql+psycopg", "postgresql")) as connection:
-            for table in tables:
-                connection.execute(f"DELETE FROM consentgate_{table}")  # type: ignore[arg-type]  # names of ours
+        from consentgate.store.tables import META, METADATA
+
+        with psycopg.connect(self._emptied) as connection:
+            for table in reversed(METADATA.sorted_tables):
+                if table is not META:
+                    connection.execute(f"DELETE FROM {table.name}")  # type: ignore[arg-type]  # names of ours
             connection.execute("DELETE FROM consentgate_meta WHERE key <> 'schema_version'")
             connection.execute("INSERT INTO consentgate_meta VALUES ('generation', '0')")
         return self._emptied

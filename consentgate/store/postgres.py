@@ -286,14 +286,18 @@ def said(error: BaseException) -> str:
 
 
 def explain(error: BaseException) -> StoreError:
-    """PostgreSQL's complaint, in words that say what to do."""
+    """PostgreSQL's complaint, in words that say what to do.
+
+    ``conflict`` says that another transaction was in the way: ``taken``, what was to be new was made by it, or
+    ``overtaken``, the server took its side (a deadlock).
+    """
     words = said(error)
     code = getattr(error, "sqlstate", None) or next((code for form, code in _REFUSALS if re.search(form, words)), "")
     if code.startswith("23"):
         return StoreError(
             f"a row would break a rule of the database ({words})",
             hint="what it names is there already, or is not there at all",
-            conflict=code == "23505" or None,
+            conflict="taken" if code == "23505" else None,
         )
     if code == "53300":
         return OverloadedError(
@@ -307,5 +311,6 @@ def explain(error: BaseException) -> StoreError:
     for start in filter(None, (code, code[:3], code[:2])):
         if start in _COMPLAINTS:
             message, hint = _COMPLAINTS[start]
-            return StoreUnavailableError(f"{message} ({words})", hint=hint, conflict=start == "40" or None)
+            conflict = "overtaken" if start == "40" else None
+            return StoreUnavailableError(f"{message} ({words})", hint=hint, conflict=conflict)
     return StoreUnavailableError(f"the database refused: {words}", hint="look at the cause in the log")

@@ -267,7 +267,7 @@ class Writer(Generic[C]):
             try:
                 return self._attempt(items)
             except _JobFailedError as failed:
-                if again and _conflict(failed.error):
+                if again and _conflict(failed.error, "overtaken"):
                     again -= 1
                     continue
                 items = [item for item in items if item is not failed.item]
@@ -279,7 +279,7 @@ class Writer(Generic[C]):
                 return _fail(items, stopped.error)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
                 if len(items) == 1:
-                    if again and _conflict(error):
+                    if again and _conflict(error, "overtaken", "taken"):
                         again -= 1
                         continue
                     return _fail(items, error)
@@ -339,9 +339,9 @@ class Writer(Generic[C]):
             raise _JobFailedError(item, explained(raised)) from raised
 
 
-def _conflict(error: BaseException) -> bool:
-    """Whether another transaction was in the way: the same again may succeed."""
-    return isinstance(error, StoreError) and bool(error.data.get("conflict"))
+def _conflict(error: BaseException, *kinds: str) -> bool:
+    """Whether another transaction was in the way: the same again may succeed. See `postgres.explain`."""
+    return isinstance(error, StoreError) and error.data.get("conflict") in kinds
 
 
 def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:

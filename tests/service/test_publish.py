@@ -42,6 +42,7 @@ def test_publishing_the_same_again_changes_nothing(desk: Desk) -> None:
 def test_a_published_version_cannot_change(desk: Desk, changed: dict[str, str]) -> None:
     """A correction is a new version."""
     desk.publish(draft("1"))
+    changed = dict(changed)
     text = changed.pop("text", TEXT)
 
     with pytest.raises(ImmutableError, match="is published"):

@@ -160,12 +160,12 @@ def test_what_a_subject_decides_stays_in_order_whatever_the_clocks_say(open_desk
     ahead.clock.advance(hours=1)
     ahead.accept(ALICE)
     run(behind.terms.reload())
-    entry = run(behind.terms.record(ALICE, "terms", act=Act.DECLINE))
+    entry = run(behind.terms.record(ALICE, "terms", act=Act.WITHDRAW))
     first, second = reversed(run(behind.terms.decisions(ALICE)))
 
-    assert (first.decision, second.decision, second.id) == ("accept", "decline", entry.id)
+    assert (first.decision, second.decision, second.id) == ("accept", "withdraw", entry.id)
     assert second.at > first.at
-    assert behind.state(ALICE) == "declined"
+    assert behind.state(ALICE) == "required"
     assert run(ahead.terms.verify()).problems == []
 
 
