@@ -128,11 +128,11 @@ def export(
     job = Job(form.value, where, output, Cursor.parse(after) if after else None, resume)
     done = run_export(find_project(config, database).existing(), job)
     if as_json:
-        lines = {} if form is Form.PARQUET else {"lines": done.lines}
-        show_json({"file": str(output), "format": form.value, **lines, "bytes": done.size, "sha256": done.digest})
+        extra: dict[str, object] = {"sha256": done.digest} if done.digest else {"lines": done.lines}
+        show_json({"file": str(output), "format": form.value, "bytes": done.size, **extra})
     elif output is not None:
-        size = count(done.size, "byte") if form is Form.PARQUET else f"{count(done.lines, 'line')}, {done.size:,} bytes"
-        tell(f"{output}: {size}, SHA-256 {done.digest}")
+        extent = f"SHA-256 {done.digest}" if done.digest else count(done.lines, "line")
+        tell(f"{output}: {count(done.size, 'byte')}, {extent}.")
         if form is Form.NDJSON:
             tell(f"Anybody can check it with: consentgate verify {output}")
 

@@ -6,6 +6,7 @@ that a million decisions take a few seconds and 40 MB. What cannot be read that 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from consentgate.cli.output import progress, tell
 from consentgate.cli.project import with_terms
@@ -52,12 +53,12 @@ class Done:
 
     Args:
         lines, size: how many lines and bytes.
-        digest: SHA-256 of all bytes, in hexadecimal.
+        digest: SHA-256 of all bytes of a Parquet file; the other forms end with theirs.
     """
 
-    lines: int
-    size: int
-    digest: str
+    lines: int = 0
+    size: int = 0
+    digest: str | None = None
 
 
 def run_export(settings: Settings, job: Job) -> Done:
@@ -84,17 +85,16 @@ def run_export(settings: Settings, job: Job) -> Done:
 
 
 def _export(source: Source, job: Job) -> Done:
-    from consentgate.service.export import pages
     from consentgate.service.export_source import check_policies
 
     check_policies(source.read(lambda lines: lines.slugs()), job.where.policies)
     if job.output is None:
-        return _write(pages, source, job, job.cursor, sys.stdout.buffer, Done(0, 0, ""), sha256())
+        return _write(source, job, job.cursor, sys.stdout.buffer, Done())
     part = job.output.with_name(job.output.name + ".part")
     with _opened(part, keep=job.resume) as file:
-        cursor, so_far, digest = _left(file, job, part) if job.resume else (job.cursor, Done(0, 0, ""), sha256())
+        cursor, so_far = _left(file, job, part) if job.resume else (job.cursor, Done())
         try:
-            done = _write(pages, source, job, cursor, file, so_far, digest)
+            done = _write(source, job, cursor, file, so_far)
             file.flush()
             os.fsync(file.fileno())
         except (KeyboardInterrupt, OSError, StoreError):
@@ -105,17 +105,20 @@ def _export(source: Source, job: Job) -> Done:
     return done
 
 
-def _write(
-    pages: Any, source: Source, job: Job, cursor: Cursor | None, file: BinaryIO, so_far: Done, digest: Any
-) -> Done:
+def _write(source: Source, job: Job, cursor: Cursor | None, file: BinaryIO, so_far: Done) -> Done:
+    from consentgate.service.export import pages
+
+    gc.freeze()  # what is loaded now stays: the collector need not look at it again for every thousand rows
+    lines, size, digest = so_far.lines, so_far.size, sha256() if job.form == "parquet" else None
     with progress("Exporting", "entries") as show:
         for chunk in pages(source, job.form, job.where, cursor, progress=show):
             file.write(chunk)
-            digest.update(chunk)
-            so_far.lines += chunk.count(b"\n")
-            so_far.size += len(chunk)
+            lines += chunk.count(b"\n")
+            size += len(chunk)
+            if digest is not None:
+                digest.update(chunk)
     file.flush()
-    return Done(so_far.lines, so_far.size, digest.hexdigest())
+    return Done(lines, size, digest and digest.hexdigest())
 
 
 @contextmanager
@@ -136,11 +139,11 @@ def _opened(part: Path, *, keep: bool) -> Iterator[BinaryIO]:
         yield file
 
 
-def _left(file: BinaryIO, job: Job, part: Path) -> tuple[Cursor | None, Done, Any]:
+def _left(file: BinaryIO, job: Job, part: Path) -> tuple[Cursor | None, Done]:
     """What an interrupted export has left: cut after its last whole entry.
 
     Returns:
-        Where to go on (``None``: at the beginning), what is there, and the digest over it.
+        Where to go on (``None``: at the beginning), and what is there.
     """
     from consentgate.service.resume import whole_part
 
@@ -149,7 +152,7 @@ def _left(file: BinaryIO, job: Job, part: Path) -> tuple[Cursor | None, Done, An
         tell(f"{part} has no whole entry yet; beginning anew.")
         file.seek(0)
         file.truncate()
-        return None, Done(0, 0, ""), sha256()
+        return None, Done()
     file.seek(found.size)
     file.truncate()
-    return found.cursor, Done(found.lines, found.size, ""), found.digest
+    return found.cursor, Done(found.lines, found.size)

@@ -144,8 +144,12 @@ def write_entries(rows: Iterable[tuple[int, bytes, str | None]]) -> bytes:
     """
     return b"".join(
         [
-            b'{"i":%d,"leaf":"%s","open":%s}\n'
-            % (index, leaf.replace(b"\\", b"\\\\").replace(b'"', b'\\"'), _opened(openings).encode())
+            b'{"i":%d,"leaf":"%b","open":%b}\n'
+            % (
+                index,
+                leaf.replace(b"\\", b"\\\\").replace(b'"', b'\\"'),
+                b"null" if openings is None or openings == "{}" else openings.encode(),
+            )
             for index, leaf, openings in rows
         ]
     )

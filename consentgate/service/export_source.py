@@ -184,7 +184,7 @@ def note_at(source: Source, lines: Lines, size: int | None) -> tuple[int, str]:
         raise NotFoundError(
             f"the ledger has {have:,} entries, not {wanted:,}", hint="is this a cursor of another ledger?"
         )
-    if head and wanted == have:
+    if head and wanted and wanted == have:  # an empty ledger may have a head that nobody signed yet
         return have, head.note
     kept = lines.kept(wanted) if wanted else None
     return wanted, kept or source.sign(wanted, root_at(wanted, reader(lines, wanted)) if wanted else EMPTY_ROOT)

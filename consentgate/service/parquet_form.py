@@ -48,7 +48,7 @@ class Parquet(Digesting):
                 hint="pip install 'consentgate[parquet]', or export CSV",
             ) from error
         self._arrow: Any = pa
-        self._where = where
+        self._where, self._narrowed = where, where.narrowed
         self._rows: list[Line] = []
         self._sink = _Sink()
         self._schema = self._arrow.schema([(name, self._type(name)) for name in COLUMNS])
@@ -84,7 +84,7 @@ class Parquet(Digesting):
     def _wanted(self, leaf: bytes) -> bool:
         if DECISION not in leaf and PUBLISH not in leaf:
             return False
-        if not self._where.narrowed and leaf.count(b'"type":"') == 1:
+        if not self._narrowed and leaf.count(b'"type":"') == 1:
             return True
         record = json.loads(leaf)
         return record["type"] in ("decision", "publish") and self._where.matches(record)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from consentgate.errors import VerificationError
 from consentgate.evidence.ledger_file import parse_header
@@ -26,13 +26,11 @@ class Whole:
     Args:
         cursor: where to go on.
         size, lines: bytes and lines up to there.
-        digest: over them, still open.
     """
 
     cursor: Cursor
     size: int
     lines: int
-    digest: Any
 
 
 def whole_part(file: BinaryIO, form: Literal["ndjson", "csv", "parquet"]) -> Whole | None:
@@ -65,4 +63,4 @@ def whole_part(file: BinaryIO, form: Literal["ndjson", "csv", "parquet"]) -> Who
         digest.update(record)
         length, lines, last = length + len(record), lines + record.count(b"\n"), int(match[1])
         record = b""
-    return Whole(Cursor(size, last, digest.hexdigest()), length, lines, digest)
+    return Whole(Cursor(size, last, digest.hexdigest()), length, lines)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,8 +18,11 @@ from consentgate.errors import StoreUnavailableError
 Line: TypeAlias = tuple[int, bytes, str | None]
 """An entry as exports need it: place, bytes, and openings as JSON (``{}`` where erased, ``None`` where never any)."""
 
-SIZE = 128
+SIZE = 32
 """Rows fetched at a time: they stay in the processor's cache, and below what makes the heap grow."""
+
+_TILES = 64
+"""Tiles kept within a transaction: half a megabyte."""
 
 _LINE = (
     "SELECT e.idx, e.leaf, rtrim(o.openings)"  # what was erased is padded
@@ -65,8 +67,7 @@ class Lines:
     def __init__(self, cursor: Callable[[], Any], mark: str = "?") -> None:
         self._cursor = cursor
         self._mark = mark
-        # Proofs of neighbours need the same tiles again and again.
-        self.tile: Callable[[int, int], bytes] = lru_cache(maxsize=64)(self._tile)
+        self._tiles: dict[tuple[int, int], bytes] = {}
 
     @classmethod
     def of(cls, connection: Any) -> Lines:
@@ -117,9 +118,14 @@ class Lines:
         """Roots of stored tiles, joined."""
         return b"".join(row[0] for row in self._all(_ROOTS, (level, start, stop)))
 
-    def _tile(self, level: int, index: int) -> bytes:
-        rows = self._all(_TILE, (level, index))
-        return rows[0][0] if rows else b""
+    def tile(self, level: int, index: int) -> bytes:
+        """A stored tile, or nothing. Proofs of neighbours need the same ones again and again."""
+        if (level, index) not in self._tiles:
+            rows = self._all(_TILE, (level, index))
+            if len(self._tiles) >= _TILES:
+                self._tiles.clear()
+            self._tiles[level, index] = rows[0][0] if rows else b""
+        return self._tiles[level, index]
 
     def _all(self, sql: str, values: Sequence[Any]) -> list[Any]:
         return [row for rows in self._some(sql, values) for row in rows]
