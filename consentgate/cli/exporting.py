@@ -118,7 +118,7 @@ def _write(source: Source, job: Job, cursor: Cursor | None, file: BinaryIO, so_f
             if digest is not None:
                 digest.update(chunk)
     file.flush()
-    return Done(lines, size, digest and digest.hexdigest())
+    return Done(lines, size, None if digest is None else digest.hexdigest())
 
 
 @contextmanager
