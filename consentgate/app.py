@@ -140,6 +140,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
             "policies": policies, "secret": secret, "exempt": exempt, "open_paths": open_paths, "origin": origin,
             "ledger_key": ledger_key, "templates": templates, "declined_url": declined_url, "site_name": site_name,
             "state": state, "trusted_proxies": trusted_proxies, "cookie_domain": cookie_domain,
+            "approvals": approvals,
         }  # fmt: skip
         if ignored := [name for name, value in own.items() if value]:
             raise ConfigurationError(

@@ -10,6 +10,7 @@ Room: service (pure). Every verb of `consentgate.service.administration` is told
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -94,3 +95,19 @@ class Administrator:
 
 AdministratorOf: TypeAlias = Callable[[Mapping[str, Any]], Administrator | Awaitable[Administrator | None] | None]
 """The host's ``admin=``: from the ASGI scope of a request to who administers, or ``None``. It may be a coroutine."""
+
+
+async def host_administrator(admin: AdministratorOf | None, scope: Mapping[str, Any]) -> Administrator | None:
+    """The administrator whom the host recognises in a request, or ``None``.
+
+    Raises:
+        ConfigurationError: ``admin=`` returned something else.
+    """
+    found = admin(scope) if admin is not None else None
+    if inspect.isawaitable(found):
+        found = await found
+    if found is None or isinstance(found, Administrator):
+        return found
+    raise ConfigurationError(
+        f"admin= returned {type(found).__name__}", hint="return consentgate.Administrator(id, roles), or None"
+    )

@@ -165,6 +165,7 @@ class Editing:
         expected: str | None = None,
         at: Instant | None = None,
         short_notice: bool = False,
+        dry_run: bool = False,
     ) -> Done:
         """Publish, now or for a date, in one act; or propose it, where a second person is needed.
 
@@ -178,6 +179,7 @@ class Editing:
             expected: `Preview.state`: publish only where nothing has changed since.
             at: effective date of those whose front matter leaves it open.
             short_notice: publish although the notice period is not kept.
+            dry_run: only say what would happen.
 
         Raises:
             DraftError, PublishError, ImmutableError: nothing was published.
@@ -187,7 +189,9 @@ class Editing:
         refs = tuple(refs)
         content = await self._content(refs, drafts, policies, at, short_notice=short_notice, again=True)
         settled = tuple((ref.policy, ref.label) for ref in refs if ref not in (content.refs or {}))
-        if self.terms.settings.approvals:
+        if dry_run:
+            done = Done(publishing.publication_of((await self._checked(content, expected))[1], dry_run=True))
+        elif self.terms.settings.approvals:
             done = await self._propose(by, content, expected)
         else:
             done = Done(await self._publish(by.id, content, expected))

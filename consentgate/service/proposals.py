@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,6 +35,7 @@ Status = Literal["open", "approved", "rejected"]
 OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
 
 MAX_REASON = 2_000
+_ID = re.compile(r"[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def find(connection: Connection, proposal_id: str) -> tuple[Proposal, Content, P
     Raises:
         NotFoundError: there is none with this id.
     """
-    row = shelf.proposal(connection, proposal_id)
+    row = shelf.proposal(connection, proposal_id) if _ID.fullmatch(proposal_id) else None
     blob = blobs.get_blob(connection, row.content) if row else None
     if row is None or blob is None:
         raise NotFoundError(f"there is no proposal {proposal_id[:60]!r}", hint="see the list of proposals")
@@ -189,8 +191,8 @@ def decide(
     reason: str,
     connection: Connection,
     at: Instant,
-) -> None:
-    """Settle an open proposal, inside the writer's transaction.
+) -> bool:
+    """Settle an open proposal, inside the writer's transaction; whether it was open.
 
     Raises:
         ConflictError: somebody else did before.
@@ -198,7 +200,11 @@ def decide(
     if not shelf.decide_proposal(
         connection, proposal_id, expected=OPEN, status=status, at=at, decider=by.id, reason=reason
     ):
+        row = shelf.proposal(connection, proposal_id)
+        if row is not None and (row.status, row.decider, row.reason) == (status, by.id, reason):
+            return False  # a commit that seemed to fail, or the same request again
         raise ConflictError("somebody else decided about this proposal", hint="look at it again", proposal=proposal_id)
+    return True
 
 
 def reject(
@@ -210,7 +216,8 @@ def reject(
     pending: Pending,
 ) -> None:
     """Reject a proposal (also one's own), inside the writer's transaction."""
-    decide(by, proposal_id, REJECTED, reason, connection, pending.at)
+    if not decide(by, proposal_id, REJECTED, reason, connection, pending.at):
+        return
     make = admin_entry("publish.reject", proposal=proposal_id, reason=reason)
     append_with_administrator(pending, make, by.id, randomness)
 

@@ -24,6 +24,7 @@ from consentgate.terms.identifiers import uuid7
 from consentgate.terms.instants import DAY, Instant
 
 _FORM = re.compile(r"cgt_[0-9a-f]{8}_[0-9a-f]{64}")
+_ID = re.compile(r"[0-9a-f]{8}")
 MAX_LABEL = 100
 
 
@@ -148,7 +149,7 @@ def revoke(
     Raises:
         NotFoundError: there is none with this id that is not revoked already.
     """
-    if not shelf.revoke_token(connection, token_id, pending.at):
+    if not _ID.fullmatch(token_id) or not shelf.revoke_token(connection, token_id, pending.at):
         raise NotFoundError(f"there is no token {token_id[:40]!r} to revoke", hint="see `consentgate token list`")
     _enter(pending, "token.revoke", by, randomness, token=token_id)
 

@@ -54,7 +54,7 @@ class Rooms:
         if self._api is None:
             from consentgate.web.api import build_api
 
-            self._api = build_api(self._terms, self._prefix)
+            self._api = build_api(self._terms, self._prefix, admin=self._admin)
         return self._api
 
     def _load_admin_pages(self) -> Any:

@@ -118,7 +118,14 @@ def settings_for(database: str, **options: Any) -> Settings:
 
 
 ON_POSTGRES = {
-    "test_decide", "test_erase", "test_export", "test_link", "test_publish", "test_retain", "test_tokens", "test_verify"
+    "test_decide",
+    "test_erase",
+    "test_export",
+    "test_link",
+    "test_publish",
+    "test_retain",
+    "test_tokens",
+    "test_verify",
 }
 """Files whose laws hold on both databases: each test with a desk of its own runs on both."""
 

@@ -131,7 +131,9 @@ def _app(request: pytest.FixtureRequest, tmp_path: Path, policies: Path) -> Any:
     return ConsentGate(
         bare_site(),
         policies=policies,
-        database=request.getfixturevalue("postgres")(version).emptied() if version else f"sqlite:///{tmp_path}/terms.db",
+        database=request.getfixturevalue("postgres")(version).emptied()
+        if version
+        else f"sqlite:///{tmp_path}/terms.db",
         state=tmp_path,
         secret=SECRET,
         exempt=["/health"],
