@@ -1,10 +1,10 @@
 """CPU time of a whole server process for each request, gated over bare.
 
-Both applications are served at once, on one core, and loaded in turns, some thousand requests each, by sixteen
-keep-alive connections from another core. What counts is the CPU time of the server's processes and threads, not the
-clock, so that a busy machine disturbs little; and ratios of two slices in a row, so that what disturbs both is not
-counted. In uvicorn both are in one process (see `_gate_twins.py`), and several fresh processes are asked. Linux only:
-it reads ``/proc``.
+Both applications are served at once, on one core, and loaded in turns, some milliseconds each, by sixteen keep-alive
+connections from another core: so short that most slices are not interrupted. What counts is the CPU time of the
+server's processes and threads, not the clock, so that a busy machine disturbs little; and ratios of two slices in a
+row, so that what disturbs both is not counted. In uvicorn both are in one process (see `_gate_twins.py`), and several
+fresh processes are asked. Linux only: it reads ``/proc``.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _steps(coroutine: Any) -> Iterator[Any]:
 
 def in_servers(report: Report) -> None:
     """The whole server process."""
-    houses, rounds, requests = (2, 3, 600) if report.quick else (6, 31, 600)
+    houses, rounds, requests = (2, 5, 112) if report.quick else (7, 121, 112)
     for server, bar in (("uvicorn", 1.05), ("granian", 1.10)):
         measured = server_ratio(server, houses=houses, rounds=rounds, requests=requests)
         if measured is None:
