@@ -55,6 +55,33 @@ def _published(grown, tmp_path_factory) -> PublishedLog:
     return PublishedLog(folder, tree, log, witness, note, leaves)
 
 
+@dataclass(frozen=True)
+class Receipts:
+    """Receipts of one ledger, genuine and forged, and the key it is published under."""
+
+    key: str
+    good: list[bytes]
+    forged: list[bytes]
+
+
+@pytest.fixture(name="receipts", scope="session")
+def _receipts(sample) -> Receipts:
+    good = [sample.receipt(index) for index in range(len(sample.leaves))]
+    data, other = sample.receipt(4), sample.receipt(5)
+    paths = [one.partition(b"\n\n")[2].partition(b"\n\n")[0] for one in (data, other)]
+    root = sample.checkpoint.split(b"\n")[2]
+    forged = [
+        data.replace(b'"accept"', b'"refuse"'),
+        data.replace(b"index 4", b"index 5"),
+        data.replace(paths[0], paths[1]),
+        data.replace(b"\n7\n", b"\n6\n"),
+        data.replace(root, root[::-1][1:] + b"="),
+        data.replace(data.splitlines()[1], other.splitlines()[1]),
+    ]
+    assert data not in forged
+    return Receipts(str(sample.log.verifier), good, forged)
+
+
 @pytest.fixture(name="sizes", scope="session")
 def _sizes() -> list[int]:
     return SIZES

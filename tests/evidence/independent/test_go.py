@@ -26,7 +26,7 @@ def encoded(items: list[bytes]) -> list[str]:
 
 
 @pytest.fixture(name="ours", scope="module")
-def _ours(published, grown):
+def _ours(published, grown, receipts):
     tree = grown(published.tree.hashes[:700])
     text = Checkpoint(published.log.name, 700, tree.frontier.root).format()
     pairs = [(old, new) for new in SIZES for old in SIZES if old <= new]
@@ -46,6 +46,8 @@ def _ours(published, grown):
         "Consistency": [
             {"Old": old, "New": new, "Proof": encoded(prove_consistency(old, new, tree.read))} for old, new in pairs
         ],
+        "ReceiptKey": receipts.key,
+        "Receipts": [one.decode() for one in (*receipts.good, *receipts.forged)],
         "Tiles": [
             {"Level": name.level, "Index": name.index, "Width": name.width, "Data": encoded([data])[0]}
             for name, data in zip(TILES, tree.read([name.hashes() for name in TILES]), strict=True)
@@ -98,3 +100,10 @@ def test_go_accepts_and_makes_the_same_consistency_proofs(ours, theirs):
 def test_go_has_the_same_tiles(ours, theirs):
     """Full and partial ones, on two levels."""
     assert theirs["Tiles"] == [""] * len(TILES)
+
+
+def test_go_accepts_our_receipts_and_no_forged_one(theirs, receipts):
+    """Read as the page of formats says: signature, path and entry; each forgery fails."""
+    assert theirs["Receipts"][: len(receipts.good)] == [""] * len(receipts.good)
+    assert all(theirs["Receipts"][len(receipts.good) :])
+    assert len(theirs["Receipts"]) == len(receipts.good) + len(receipts.forged)

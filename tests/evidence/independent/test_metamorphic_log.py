@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
-from consentgate.evidence.tlog import prove_consistency, prove_inclusion, root_at
+from consentgate.evidence.tlog import leaf_hash, prove_consistency, prove_inclusion, root_at
 
 
 @pytest.fixture(name="rust")
@@ -42,3 +44,24 @@ def test_it_verifies_our_signed_note(published, rust):
     assert rust.verify_signed_note(note, [key]) == 1
     with pytest.raises(rust.VerifyError):
         rust.verify_signed_note(note.replace("66000", "66001"), [key])
+
+
+def verify_receipt(rust, data: bytes, key: str) -> None:
+    """Read a receipt as the page of formats says, and let the package check signature and path."""
+    head, _, proof = data.decode().partition("\n\n")
+    path, _, note = proof.partition("\n\n")
+    assert rust.verify_signed_note(note, [key]) == 1
+    _, size, root = note.split("\n")[:3]
+    _, index, *hashes = path.split("\n")
+    leaf = leaf_hash(head.split("\n")[1].removeprefix("entry ").encode())
+    proof = [base64.b64decode(one) for one in hashes]
+    rust.verify_inclusion(int(index.removeprefix("index ")), int(size), leaf, proof, base64.b64decode(root))
+
+
+def test_it_verifies_our_receipts_and_no_forged_one(receipts, rust):
+    """With the published key; a changed entry, place, path, size or root is refused."""
+    for data in receipts.good:
+        verify_receipt(rust, data, receipts.key)
+    for data in receipts.forged:
+        with pytest.raises(rust.VerifyError):
+            verify_receipt(rust, data, receipts.key)

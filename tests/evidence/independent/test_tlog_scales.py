@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from consentgate.evidence.tlog import (
@@ -68,3 +70,19 @@ def test_it_reads_our_entries(published, reader):
     """Entry bundles give back the leaves."""
     for index in (0, 255, 256, 65_535, 65_999):
         assert reader.get_entry(index) == published.leaves[index]
+
+
+@pytest.mark.parametrize(("path", "index"), [("tile/0/000", 0), ("tile/1/000", 0), ("tile/0/257.p/208", 65_800)])
+def test_it_refuses_a_forged_tile(foreign, published, tmp_path, path, index):
+    """One bit of a tile, full or partial, low or high: no proof that passes it leads to the signed root."""
+    folder = tmp_path / "log"
+    shutil.copytree(published.folder, folder)
+    data = bytearray((folder / path).read_bytes())
+    data[-1] ^= 1
+    (folder / path).write_bytes(data)
+    reader = foreign("tlog_scales.reader").TilesReader(foreign("tlog_scales.backend").LocalBackend(folder))
+    root = reader.get_checkpoint().root_hash
+    proof = reader.get_inclusion_proof(index, len(published.leaves))
+
+    with pytest.raises(foreign("tlog_scales.tlog").InclusionProofInvalid):
+        proof.check(published.tree.hashes[index], root)

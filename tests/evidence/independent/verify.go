@@ -4,10 +4,14 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -39,6 +43,8 @@ type input struct {
 	Inclusion              []inclusion
 	Consistency            []consistency
 	Tiles                  []tile
+	ReceiptKey             string
+	Receipts               []string
 }
 
 type output struct {
@@ -48,6 +54,7 @@ type output struct {
 	Inclusion         []string // errors, or "" where Go accepts the proof and makes the same
 	Consistency       []string
 	Tiles             []string
+	Receipts          []string
 	ForgedInclusion   []string // the same with the last bit of the root changed: must all be errors
 	ForgedConsistency []string
 }
@@ -90,6 +97,40 @@ func root(size int64) tlog.Hash {
 	hash, err := tlog.TreeHash(size, tlog.HashReaderFunc(read))
 	check(err)
 	return hash
+}
+
+// receipt checks a consentgate receipt as its format is documented: entry, tlog-proof, checkpoint.
+func receipt(data string, keys note.Verifiers) error {
+	head, proof, _ := strings.Cut(data, "\n\n")
+	path, signed, _ := strings.Cut(proof, "\n\n")
+	lines, steps := strings.Split(head, "\n"), strings.Split(path, "\n")
+	if len(lines) < 3 || len(steps) < 2 {
+		return errors.New("no receipt")
+	}
+	opened, err := note.Open([]byte(signed), keys)
+	if err != nil {
+		return err
+	}
+	checkpoint := strings.Split(opened.Text, "\n")
+	size, err := strconv.ParseInt(checkpoint[1], 10, 64)
+	if err != nil {
+		return err
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(steps[1], "index "), 10, 64)
+	if err != nil {
+		return err
+	}
+	var decoded [][]byte
+	for _, text := range append(steps[2:], checkpoint[2]) {
+		hash, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(hash) != tlog.HashSize {
+			return errors.New("no hash")
+		}
+		decoded = append(decoded, hash)
+	}
+	all := hashes(decoded)
+	leaf := tlog.RecordHash([]byte(strings.TrimPrefix(lines[1], "entry ")))
+	return tlog.CheckRecord(all[:len(all)-1], size, all[len(all)-1], index, leaf)
 }
 
 func main() {
@@ -146,6 +187,11 @@ func main() {
 			message = "Go has other bytes for this tile"
 		}
 		out.Tiles = append(out.Tiles, message)
+	}
+	owner, err := note.NewVerifier(in.ReceiptKey)
+	check(err)
+	for _, data := range in.Receipts {
+		out.Receipts = append(out.Receipts, text(receipt(data, note.VerifierList(owner)), true))
 	}
 	check(json.NewEncoder(os.Stdout).Encode(&out))
 }
