@@ -7,12 +7,14 @@ Fixtures:
     need_program   the path of a program by name, or `missing`.
     chromium       the path of a Chromium to drive, or `missing`.
     axe_script     the source of axe-core, or `missing`.
+    small_disk     a disk of 3 MB, where one may be mounted.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -97,6 +99,19 @@ def _shared() -> Path:
     if not (folder / "vectors").is_dir():
         pytest.skip(f"no shared test data at {folder} (set CONSENTGATE_SHARED)")
     return folder
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root may mount a small disk")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small disk here: {done.stderr!r}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture(name="chromium", scope="session")

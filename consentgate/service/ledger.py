@@ -213,7 +213,7 @@ class Ledger:
         if size < self._frontier.size:
             raise RewindError(
                 f"the ledger has {size:,} entries; this process has seen {self._frontier.size:,}",
-                hint="an older database was put in place while we ran: run `consentgate verify`",
+                hint="an older database was put in place while we ran: stop, and run `consentgate doctor`",
                 size=size,
                 seen=self._frontier.size,
             )
@@ -275,7 +275,8 @@ class Ledger:
 
     def _check_anchor(self, connection: Connection, known: Checkpoint) -> None:
         hint = (
-            "a backup was restored? see the restore guide; to begin anew on purpose remove the database's .anchor file"
+            "a backup was restored? look for a newer copy; `consentgate doctor` says what is missing, "
+            "and `consentgate epoch` goes on without it, under a new name"
         )
         if known.size > self._frontier.size:
             raise RewindError(
@@ -286,7 +287,9 @@ class Ledger:
             )
         if known.size and self._load(connection, known.size).root != known.root:
             raise RewindError(
-                f"the first {known.size:,} entries are not those the anchor file remembers", hint=hint, size=known.size
+                f"the first {known.size:,} entries are not those the anchor file remembers",
+                hint="this is another database, or it was changed: see `consentgate doctor`, and look for the right one",
+                size=known.size,
             )
 
     def _remember(self, note: bytes) -> None:

@@ -2,15 +2,10 @@
 
 Fixtures:
     database   the URL of a ledger with one policy published.
-    small_disk a disk of 3 MB, where one may be mounted.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,16 +42,3 @@ def _database(tmp_path: Path) -> str:
     database = f"sqlite:///{tmp_path}/terms.db"
     run(publish_one(database))
     return database
-
-
-@pytest.fixture(name="small_disk")
-def _small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root may mount a small disk")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small disk here: {done.stderr!r}")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)

@@ -7,14 +7,12 @@ Fixtures:
     fake        the module ``fake_ledger``.
     writer      a function: batch, options -> a `Writer` on `database` that is closed in the end.
     impatient   SQLite itself waits 50 ms for programs that know nothing of our lock, not 5 s.
-    small_disk  a disk of 3 MB, where one may be mounted.
     child       a function: starts ``children.py`` with these words, in a process of its own.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -89,20 +87,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     pragmas = tuple("PRAGMA busy_timeout=50" if "busy_timeout" in pragma else pragma for pragma in sqlite._PRAGMAS)
     monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
     monkeypatch.setattr(sqlite, "_BUSY", 50)
-
-
-@pytest.fixture(name="small_disk")
-def _small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB, where we may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root may mount a small disk")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small disk here: {done.stderr!r}")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture(name="child")
