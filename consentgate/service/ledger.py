@@ -288,7 +288,7 @@ class Ledger:
         if known.size and self._load(connection, known.size).root != known.root:
             raise RewindError(
                 f"the first {known.size:,} entries are not those the anchor file remembers",
-                hint="this is another database, or it was changed: see `consentgate doctor`, and look for the right one",
+                hint="this is another database, or it was changed: see `consentgate doctor`, and find the right one",
                 size=known.size,
             )
 

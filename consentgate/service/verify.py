@@ -235,13 +235,15 @@ class _Walk:
         if opening is None:
             return
         kind = openings["subject_kind"].value if "subject_kind" in openings else None
+        # A kind whose opening was erased stands in its column alone, and cannot be checked any more.
+        said_kind = opening.subject_kind if kind is None and "subject_kind" in entry.commitments else kind
         said: tuple[object, ...] = (None, None, None, None, entry.at, None)
         if isinstance(entry, DecisionEntry):
-            said = (kind, entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
+            said = (said_kind, entry.policy, entry.serial, entry.decision, entry.at, entry.expires)
         elif isinstance(entry, LinkEntry):
-            said = (kind, None, None, "link", entry.at, None)
+            said = (said_kind, None, None, "link", entry.at, None)
         elif isinstance(entry, EraseEntry) and not entry.erases:
-            said = (kind, None, None, entry.mode, entry.at, None)
+            said = (said_kind, None, None, entry.mode, entry.at, None)
         if said != (opening.subject_kind, opening.policy, opening.serial, opening.act, opening.at, opening.expires):
             self._report.add(f"entry {row.idx}: its look-up columns do not say what the entry says")
         filed = [
