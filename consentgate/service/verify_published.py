@@ -13,12 +13,13 @@ from sqlalchemy import Connection, select
 
 from consentgate.errors import ConsentGateError
 from consentgate.evidence.entry import AdminEntry, PublishEntry
+from consentgate.service.cancel import ACTION as CANCEL
 from consentgate.service.publish import REDLINE as REDLINE_MEDIA
 from consentgate.service.publish import SETTINGS
 from consentgate.store import blobs
 from consentgate.store import policies as shelf
 from consentgate.store.policies import TranslationRow, VersionRow
-from consentgate.store.tables import BLOB, REDLINE
+from consentgate.store.tables import BLOB, CANCELLATION, REDLINE
 from consentgate.terms.canonical import digest
 from consentgate.terms.instants import Instant
 from consentgate.terms.redline import ALGORITHM, compare, from_bytes, to_bytes
@@ -33,16 +34,20 @@ class Published:
     Args:
         settings: digest of the settings in force, by policy.
         first: when each version was published, by serial.
+        cancelled: when versions were cancelled, by serial.
         last: the newest entry of each version, which has all its texts, by serial.
     """
 
     settings: dict[str, str] = field(default_factory=dict)
     first: dict[int, Instant] = field(default_factory=dict)
+    cancelled: dict[int, Instant] = field(default_factory=dict)
     last: dict[int, PublishEntry] = field(default_factory=dict)
 
     def take(self, entry: PublishEntry | AdminEntry) -> Iterable[str]:
         """Add an entry; the digests of the documents it names."""
         if isinstance(entry, AdminEntry):
+            if entry.action == CANCEL:
+                self.cancelled[int(str(entry.details["serial"]))] = entry.at
             if entry.action != SETTINGS:
                 return ()
             self.settings[str(entry.details["policy"])] = named = str(entry.details["settings"])
@@ -66,6 +71,9 @@ class Published:
             if version.serial in self.last:
                 texts = [row for row in rows.translations if row.serial == version.serial]
                 self._check_version(connection, version, texts, tell)
+        there = dict(connection.execute(select(CANCELLATION.c.serial, CANCELLATION.c.at)).tuples().all())
+        for serial in sorted({one for one, _ in self.cancelled.items() ^ there.items()}):
+            tell(f"whether and when version {serial} was cancelled is not what the ledger says")
         _check_redlines(connection, tell)
 
     def _check_version(self, connection: Connection, row: VersionRow, texts: list[TranslationRow], tell: Tell) -> None:

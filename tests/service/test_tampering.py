@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Table
 
+from consentgate.service.administrators import Administrator
 from consentgate.service.audit import audit
 from consentgate.service.terms import Terms
 from consentgate.service.verify import Report
@@ -27,7 +28,9 @@ from consentgate.terms.policy import Act
 from consentgate.testing import FrozenClock, run
 from tests.service.conftest import ALICE, BOB, NEWS, NOTICE, TERMS, TEXT, VISITOR, Desk, draft, settings_for
 
-NOT_OF_THE_LEDGER = {"consentgate_token", "consentgate_meta"}
+NOT_OF_THE_LEDGER = {
+    f"consentgate_{name}" for name in ("token", "meta", "draft", "proposal", "answer", "queue")
+}  # what administration works with, and what waits to be entered
 TABLES = [table for table in METADATA.sorted_tables if table.name not in NOT_OF_THE_LEDGER]
 FREE = {
     ("consentgate_blob", "media"),  # a word for whoever looks into the database; nothing reads it but the verification
@@ -65,6 +68,10 @@ def furnish(desk: Desk) -> None:
     run(desk.terms.erase(VISITOR, basis="asked"))
     run(desk.terms.erase(BOB, mode="hold", basis="case"))
     desk.publish(draft("3", TEXT + "And sing.\n"), policies=())
+    for label in ("4", "5"):
+        later = {"announce": "2027-01-01", "effective": f"2027-0{label}-01", "enforce": f"2027-0{label}-01"}
+        desk.publish(draft(label, TEXT + f"And {label}.\n", **later), policies=())
+        run(desk.terms.admin.cancel(Administrator("ann", frozenset({"publisher"})), "terms", label, "a mistake"))
 
 
 @pytest.fixture(name="furnished", scope="module")
