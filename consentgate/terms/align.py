@@ -77,8 +77,8 @@ def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[P
     shared = old_last.keys() & new_last.keys()
     if not shared:
         return []
-    old_first = dict(zip(reversed(ones), reversed(old_span), strict=True))
-    new_first = dict(zip(reversed(others), reversed(new_span), strict=True))
+    old_first = _first_places(ones, old_last, old_span)
+    new_first = _first_places(others, new_last, new_span)
     pairs = [
         (old_last[item], new_last[item])
         for item in shared
@@ -88,6 +88,12 @@ def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[P
         pairs = _equally_often(old, new, gap, shared)
     pairs.sort()
     return longest_increasing(pairs)
+
+
+def _first_places(items: Sequence[Hashable], last: dict[Hashable, int], span: range) -> dict[Hashable, int]:
+    if len(last) == len(items):
+        return last
+    return dict(zip(reversed(items), reversed(span), strict=True))
 
 
 def _equally_often(
