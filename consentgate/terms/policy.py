@@ -20,8 +20,11 @@ LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 """A version's name for people: ``2024-06-24``, ``3.1``."""
 
 RESERVED_SLUGS = frozenset(
-    ("admin", "api", "declined", "health", "keys", "log", "metrics", "mine", "receipts", "review", "static", "status")
-)
+    (
+        "admin", "api", "declined", "health", "keys", "log", "metrics", "mine", "new", "receipts", "review", "static",
+        "status",
+    )
+)  # fmt: skip
 """Slugs no policy can have: under the prefix these addresses are ours."""
 
 RESERVED_LABELS = frozenset(("changes", "history"))

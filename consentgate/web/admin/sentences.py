@@ -1,0 +1,133 @@
+"""What administration says in sentences: dates, findings, what a publication will do to whom and when.
+
+Room: web (pure). English, like all of the administrators' pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consentgate.service.preview import Notice, Preview, Stop
+from consentgate.terms.calendar import Calendar
+from consentgate.terms.checks import Finding
+from consentgate.terms.instants import Instant
+from consentgate.terms.policy import Impact, Kind, Policy, Version
+from consentgate.web.admin.frame import LANGUAGE
+from consentgate.web.render import autonym, localised_moment, localised_number
+
+_ASKED = {
+    Kind.CONTRACT: "must accept it before they go on",
+    Kind.NOTICE: "must acknowledge it before they go on",
+}
+
+
+def moment(instant: Instant) -> str:
+    """Date and time of day, with the zone: 00:00 UTC is another day in half of the world."""
+    return localised_moment(instant, LANGUAGE)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """``1 person``, ``1,203 people``."""
+    return f"{localised_number(number, LANGUAGE)} {one if number == 1 else many}"
+
+
+def listed(items: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding as a line of a list."""
+
+    words: str
+    warning: bool
+
+
+def findings_told(findings: tuple[Finding, ...]) -> tuple[Told, ...]:
+    """What the checks found, warnings first."""
+    ordered = sorted(findings, key=lambda finding: finding.level != "warning")
+    return tuple(Told(_finding(finding), finding.level == "warning") for finding in ordered)
+
+
+def _finding(finding: Finding) -> str:
+    """A finding's own words; where they do not begin with the file, it comes before them."""
+    if not finding.file or finding.text.startswith(finding.file):
+        return finding.text
+    place = finding.file if finding.line is None else f"{finding.file}, line {finding.line}"
+    return f"{place}: {finding.text}"
+
+
+def consequences(preview: Preview, calendar: Calendar, now: Instant) -> tuple[str, ...]:
+    """What will happen to whom and when, in the order in which it will."""
+    publication = preview.publication
+    policies = {**calendar.by_slug, **{policy.slug: policy for policy in publication.policies}}
+    stops = {(stop.policy, stop.label): stop for stop in preview.each}
+    lines = [_settings(policy, calendar) for policy in publication.policies]
+    for version in sorted(publication.published, key=lambda version: (version.effective, version.policy)):
+        lines += _version(version, policies[version.policy], stops, now)
+    lines += [
+        f"The version {version.label} of “{policies[version.policy].title_in(LANGUAGE)}” can also be read in "
+        f"{autonym(translation.language)}. Nobody is asked again."
+        for version, translation in publication.translations
+    ]
+    if len(preview.each) > 1:
+        lines.append(f"Counting everybody once, {counted(preview.stops, 'person is', 'people are')} stopped in all.")
+    return tuple(lines)
+
+
+def _settings(policy: Policy, calendar: Calendar) -> str:
+    title = policy.title_in(LANGUAGE)
+    if policy.slug not in calendar.by_slug:
+        return f"“{title}” becomes a new policy ({policy.slug})."
+    if policy.retired is not None:
+        instead = f", replaced by {policy.replaced_by}" if policy.replaced_by else ""
+        return f"“{title}” is retired from {moment(policy.retired)}{instead}: nobody is asked about it any more."
+    return f"The settings of “{title}” change at once."
+
+
+def _version(
+    version: Version, policy: Policy, stops: Mapping[tuple[str, str], Stop], now: Instant
+) -> list[str]:
+    name = f"Version {version.label} of “{policy.title_in(LANGUAGE)}”"
+    languages = listed([autonym(language) for language in version.languages])
+    lines = []
+    if version.effective > now:
+        seen = "At once" if version.announced <= now else f"On {moment(version.announced)}"
+        lines.append(f"{seen} visitors can read and accept {name[:1].lower()}{name[1:]} early ({languages}).")
+        lines.append(f"On {moment(version.effective)} it takes effect.")
+    else:
+        lines.append(f"{name} takes effect at once ({languages}).")
+    if version.impact is Impact.EDITORIAL:
+        return [*lines, "The change is editorial: whoever accepted the version before is not asked again."]
+    if policy.kind is Kind.CONSENT:
+        return [*lines, "It asks for a consent that is up to the visitor: nobody is stopped."]
+    if version.enforced > max(version.effective, now):
+        lines.append(f"Until {moment(version.enforced)} visitors may answer “not now”.")
+    return [*lines, _stopped(version, policy, stops.get((version.policy, version.label)), now)]
+
+
+def _stopped(version: Version, policy: Policy, stop: Stop | None, now: Instant) -> str:
+    asked = _ASKED[policy.kind]
+    when = "From now on" if version.enforced <= now else f"From {moment(version.enforced)}"
+    if stop is None or stop.first:
+        return f"{when} everybody it binds {asked}: it is the first version of this policy."
+    if not stop.subjects:
+        return f"{when} nobody is stopped who would pass without it."
+    people = counted(stop.subjects, "person who accepted before is stopped", "people who accepted before are stopped")
+    return f"{when} {people} and {asked}."
+
+
+def notice_told(notice: Notice) -> Told:
+    """Whether a promised notice period is kept."""
+    given, promised = counted(notice.given, "day", "days"), counted(notice.promised, "day", "days")
+    if not notice.promised:
+        return Told(f"{notice.label} gives {given} of notice; this policy promises none.", warning=False)
+    if notice.kept:
+        return Told(f"{notice.label} gives {given} of notice; this policy promises {promised}.", warning=False)
+    return Told(
+        f"{notice.label} gives only {given} of notice, and this policy promises {promised}. "
+        "Choose a later date, or confirm the short notice below.",
+        warning=True,
+    )
