@@ -159,7 +159,7 @@ def test_every_page_is_for_everybody(reader: Any, axe_script: str, keep: Any, na
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.emulate_media(color_scheme="light")
-    keep(page, f"site-{name}-small", full=True)
+    keep(page, f"site-{name}-small")
 
 
 def test_who_has_only_a_keyboard_accepts_and_reads_on(reader: Any) -> None:
