@@ -71,7 +71,8 @@ class Published:
             if version.serial in self.last:
                 texts = [row for row in rows.translations if row.serial == version.serial]
                 self._check_version(connection, version, texts, tell)
-        there = dict(connection.execute(select(CANCELLATION.c.serial, CANCELLATION.c.at)).tuples().all())
+        rows_there = connection.execute(select(CANCELLATION.c.serial, CANCELLATION.c.at)).all()
+        there = {row.serial: row.at for row in rows_there}
         for serial in sorted({one for one, _ in self.cancelled.items() ^ there.items()}):
             tell(f"whether and when version {serial} was cancelled is not what the ledger says")
         _check_redlines(connection, tell)
