@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib import request
-from urllib.error import HTTPError, URLError
 
 import typer
 
@@ -97,6 +94,10 @@ def _read(path: Path) -> str:
 
 def _fetch(url: str) -> tuple[str, Mapping[str, str]]:
     """A page and the headers of its response; a gate that answers 403 with the page is one of its ways."""
+    from http.client import HTTPException  # not light, and no other command needs it
+    from urllib import request
+    from urllib.error import HTTPError, URLError
+
     asked = request.Request(url, headers={"Accept": "text/html", "User-Agent": "consentgate"})  # noqa: S310  (http only)
     try:
         response = request.build_opener().open(asked, timeout=TIMEOUT)

@@ -6,7 +6,6 @@ make a second ledger by mistake: only commands that may begin one do, and only w
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import secrets
@@ -144,6 +143,8 @@ def with_terms(settings: Settings, work: Callable[[Terms], Awaitable[T]], *, rea
         work: what to do with the handle.
         reading: whether it only reads: then no key is needed, and a replica will do.
     """
+    import asyncio  # not light, and an export from a file needs none
+
     from consentgate.service.terms import Terms
 
     async def run() -> T:

@@ -10,7 +10,6 @@ therefore a complete NDJSON export goes on to the newest entry where one younger
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -47,6 +46,8 @@ async def stream(
         where: what to export.
         cursor: how much of it is there already.
     """
+    import asyncio  # not light, and `pages` needs none
+
     chunks = pages(OfEngine(engine), form, where, cursor)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         if chunk:

@@ -149,11 +149,13 @@ def _check(value: object, depth: int) -> None:
         for key, item in value.items():
             if key not in _good_keys:
                 _check_key(key)
-            if type(item) is not str:
+            # Most values are these three, and a call for each of them costs more than writing the record.
+            if type(item) is not str and item is not None and type(item) is not bool:
                 _check(item, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check(item, depth + 1)
+            if type(item) is not str:
+                _check(item, depth + 1)
     else:
         raise CanonicalError(f"a value of type {type(value).__name__} has no canonical form")
 
