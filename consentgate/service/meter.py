@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from consentgate.errors import StoreError
 from consentgate.service.health import health_of
+from consentgate.store import queue
 from consentgate.terms.instants import SECOND
 
 if TYPE_CHECKING:
@@ -96,7 +98,22 @@ def samples(terms: Upkeep) -> Iterator[Sample]:
     engine = terms.engine
     yield Sample("queue_length", "Writes waiting in this process", "gauge", {(): float(engine.writer.waiting)})
     yield Sample("queue_age", "How long the oldest of them waits", "gauge", {(): engine.writer.oldest}, unit="seconds")
+    yield from _unplaced(terms)
     yield Sample("ledger_entries", "Entries, as far as this process has seen", "gauge", {(): float(engine.ledger.size)})
     yield Sample("generation", "Publications and withdrawals so far", "gauge", {(): float(terms.calendar.generation)})
     behind = engine.batch.behind / SECOND
     yield Sample("clock_behind", "How far the clock is behind the last entry", "gauge", {(): behind}, unit="seconds")
+
+
+def _unplaced(terms: Upkeep) -> Iterator[Sample]:
+    """On PostgreSQL: what is on record and waits for its place, whichever process recorded it. One look."""
+    database = terms.engine.database
+    if not database.queues:
+        return
+    try:
+        found = database.read(queue.waiting)
+    except StoreError:
+        return  # `recording` says that the database is away
+    age = max(0, terms.clock() - found.oldest) / SECOND if found.oldest is not None else 0.0
+    yield Sample("unplaced_entries", "Entries that wait for their places", "gauge", {(): float(found.entries)})
+    yield Sample("unplaced_age", "How long the oldest of them waits", "gauge", {(): age}, unit="seconds")

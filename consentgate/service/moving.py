@@ -22,7 +22,7 @@ from consentgate.service.engine import ORIGIN, PEPPER
 from consentgate.service.settings import Settings, database_url
 from consentgate.service.verify import Report
 from consentgate.store import entries as shelf
-from consentgate.store import meta, moving, schema
+from consentgate.store import meta, moving, queue, schema
 from consentgate.store.database import Database
 from consentgate.store.tables import SCHEMA_VERSION
 
@@ -92,6 +92,11 @@ def _prepare(source: Database, target: Database) -> None:
         raise ConfigurationError(
             f"{target.name} has schema version {found}; this consentgate works with {SCHEMA_VERSION}",
             hint="run `consentgate db upgrade` on it first",
+        )
+    if (waiting := source.read(queue.waiting).entries) > 0:
+        raise StoreError(
+            f"{waiting:,} decisions of the source still wait for their places in its ledger",
+            hint="let a process that holds the signing key run until the queue is empty, then run the command again",
         )
     ours, theirs = source.read(meta.everything), target.read(meta.everything)
     if theirs.get(PEPPER) not in (None, ours.get(PEPPER)):

@@ -1,9 +1,12 @@
 """Health and metrics: what load balancers, orchestrators and monitors ask.
 
-Room: web. Never gated, and answered without the database. ``<prefix>/metrics`` is there with ``metrics=True`` alone.
+Room: web. Never gated, and health is answered without the database. ``<prefix>/metrics`` is there with
+``metrics=True`` alone; on PostgreSQL it looks once, for how long the queue is.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -43,7 +46,8 @@ class HealthPages:
             return PlainTextResponse("only GET\n", status_code=405, headers={**_FRAME, "Allow": "GET, HEAD"})
         path = local_path(scope)
         if path == self._metrics:
-            return Response(render(self._terms), headers={**_FRAME, "Content-Type": MEDIA_TYPE})
+            text = await asyncio.to_thread(render, self._terms)
+            return Response(text, headers={**_FRAME, "Content-Type": MEDIA_TYPE})
         question = path.removeprefix(self._health)
         if question == "live":
             return _said("alive", good=True)

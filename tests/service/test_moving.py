@@ -253,3 +253,20 @@ def test_source_and_target_must_differ(source: Settings) -> None:
     """A database is not copied into itself."""
     with pytest.raises(ConfigurationError, match="the same database"):
         copy(source, source.database, quiet)
+
+
+def test_a_source_with_decisions_that_wait_for_their_places_is_refused(
+    source: Settings, tmp_path: Path, postgres: Callable[[int], Any]
+) -> None:
+    """They stand in no ledger yet, and where they would be copied to nobody might give them a place."""
+    server = postgres(15).fresh()
+    copy(source, server, quiet)
+
+    async def decide() -> None:
+        async with Terms(replace(source, database=server, ledger_key="none", state=tmp_path)) as terms:
+            await terms.record(Subject("newcomer"), "terms")
+
+    run(decide())
+
+    with pytest.raises(StoreError, match="1 decisions of the source still wait"):
+        copy(replace(source, database=server), f"sqlite:///{tmp_path / 'back.db'}", quiet)
