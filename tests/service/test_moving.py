@@ -81,7 +81,7 @@ def test_every_row_arrives_and_the_ledger_verifies_there(source: Settings, targe
 def test_the_application_goes_on_in_the_new_place(source: Settings, target: str, tmp_path: Path) -> None:
     """With the key where it was, the next decision is the next entry of the same ledger."""
     moved = copy(source, target, quiet)
-    settings = replace(source, database=target, ledger_key=str(tmp_path / "source.db.key"))
+    settings = replace(source, database=target, ledger_key=str(tmp_path / "source.db.key"), state=tmp_path / "state")
 
     async def go_on() -> int:
         async with Terms(settings) as terms:
@@ -149,7 +149,7 @@ def test_a_second_run_copies_only_what_came_since(source: Settings, target: str)
 def test_a_target_that_is_in_use_already_is_refused(source: Settings, target: str, tmp_path: Path) -> None:
     """What was recorded in the new place is never overwritten by the old one."""
     copy(source, target, quiet)
-    settings = replace(source, database=target, ledger_key=str(tmp_path / "source.db.key"))
+    settings = replace(source, database=target, ledger_key=str(tmp_path / "source.db.key"), state=tmp_path / "state")
 
     async def use() -> None:
         async with Terms(settings) as terms:
@@ -164,11 +164,13 @@ def test_a_target_that_is_in_use_already_is_refused(source: Settings, target: st
     assert everything(target) == before
 
 
-def test_another_ledger_is_never_overwritten(source: Settings, target: str) -> None:
+def test_another_ledger_is_never_overwritten(source: Settings, target: str, tmp_path: Path) -> None:
     """A target that holds another ledger is refused, untouched."""
 
     async def begin() -> None:
-        async with Terms(Settings(target, (SECRET.encode(),), ledger_key=_key("elsewhere.example/ledger"))):
+        async with Terms(
+            Settings(target, (SECRET.encode(),), ledger_key=_key("elsewhere.example/ledger"), state=tmp_path / "state")
+        ):
             pass
 
     run(begin())
