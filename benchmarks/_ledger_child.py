@@ -43,11 +43,20 @@ def json_columns() -> list[str]:
     return [*found, *(f"opened ->> '$.{name}[1]'" for name in _OPENED)]
 
 
-def sqlite_command(path: Path, form: str) -> list[str] | None:
-    """The ``sqlite3`` command that exports the same columns, or ``None`` where it is not installed."""
-    program = shutil.which("sqlite3")
+SQLITE = shutil.which("sqlite3")
+BASELINE = "sqlite3 -csv" if SQLITE else "Python's sqlite3 and csv (there is no sqlite3 command)"
+_STAND_IN = """import csv, sqlite3, sys
+rows = sqlite3.connect(sys.argv[1]).execute(sys.argv[2])
+csv.writer(sys.stdout, lineterminator="\\n").writerows(rows)
+"""
+
+
+def sqlite_command(path: Path, form: str) -> list[str]:
+    """The ``sqlite3`` command that exports the same columns; where it is not installed, the same by Python."""
     query = _ROWS if form == "ndjson" else f"SELECT {', '.join(json_columns())} FROM ({_ROWS})"
-    return None if program is None else [program, "-readonly", "-csv", str(path), query]
+    if SQLITE is None:
+        return [sys.executable, "-c", _STAND_IN, str(path), query]
+    return [SQLITE, "-readonly", "-csv", str(path), query]
 
 
 def export_command(path: Path, form: str) -> list[str]:

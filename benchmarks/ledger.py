@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from _filler import fill, publish  # noqa: E402
-from _ledger_child import Cost, cost_of, export_command, json_columns, sqlite_command  # noqa: E402
+from _ledger_child import BASELINE, Cost, cost_of, export_command, json_columns, sqlite_command  # noqa: E402
 from _ledger_rates import ratios  # noqa: E402
 from _report import Report  # noqa: E402
 
@@ -77,17 +77,14 @@ def decisions(report: Report, folder: Path) -> None:
 
 def exports(report: Report, small: Path, large: Path) -> None:
     """Exports of all decisions, and the memory they take."""
-    if sqlite_command(large, "ndjson") is None:
-        report.say("the sqlite3 command is missing (Debian: sqlite3); exports cannot be compared")
-        return
     for form, bar in EXPORTS.items():
         ours, theirs, beside = _compare(report, form, large)
         size = "" if report.quick else " of 10⁶ decisions"
-        name = f"export{size}, {form.upper() if form != 'parquet' else 'Parquet'} / sqlite3 -csv, the same columns"
+        name = f"export{size}, {form.upper() if form != 'parquet' else 'Parquet'} / {BASELINE}, the same columns"
         columns = "place, entry, openings" if form == "ndjson" else f"{len(json_columns())} columns of the JSON"
         report.ratio(name, ours.cpu / theirs.cpu, "<=", bar, note=f"{columns}; {ours.cpu:.1f} s of CPU here")
         if form != "ndjson":
-            name = f"export, {form} / sqlite3 -csv of place, entry and openings as they lie"
+            name = f"export, {form} / {BASELINE} of place, entry and openings as they lie"
             report.beside(name, ours.cpu / beside.cpu)
         if form != "parquet":
             peak = cost_of(export_command(small, form)).peak
@@ -103,8 +100,6 @@ def _compare(report: Report, form: str, path: Path) -> tuple[Cost, Cost, Cost]:
     """Our export, SQLite's of the same columns, and SQLite's of the rows as they lie."""
     runs: dict[str, list[Cost]] = {"ours": [], "same": [], "plain": []}
     same, plain = sqlite_command(path, form), sqlite_command(path, "ndjson")
-    assert same is not None
-    assert plain is not None
     for _ in range(1 if report.quick else 3):
         runs["ours"].append(cost_of(export_command(path, form)))
         runs["same"].append(cost_of(same))
