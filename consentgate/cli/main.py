@@ -23,6 +23,7 @@ from consentgate.cli.key import keys
 from consentgate.cli.lint import lint_page
 from consentgate.cli.output import say
 from consentgate.cli.publish import publish
+from consentgate.cli.sequencer import sequencer
 from consentgate.cli.status import status
 from consentgate.cli.token import tokens
 from consentgate.cli.verify import verify
@@ -56,6 +57,7 @@ app.command("erase", rich_help_panel=_PEOPLE)(erase)
 app.command("hold", rich_help_panel=_PEOPLE)(hold)
 app.command("purge", rich_help_panel=_PEOPLE)(purge)
 app.command("doctor", rich_help_panel=_CARE)(doctor)
+app.command("sequencer", rich_help_panel=_RECORD)(sequencer)
 app.command("epoch", rich_help_panel=_CARE)(epoch)
 app.add_typer(db, rich_help_panel=_CARE)
 app.add_typer(tokens, rich_help_panel=_KEYS)

@@ -20,6 +20,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from consentgate.errors import ConfigurationError
 from consentgate.service.settings import (
+    NO_KEY,
     STATE,
     WELL_KNOWN,
     Settings,
@@ -161,6 +162,8 @@ def _value(key: str, value: object, path: Path, text: str) -> Any:
         return _database(str(value), folder)
     if kind == "path as text" and str(value).startswith("PRIVATE+KEY+"):
         _refuse(path, f"{key!r} holds the key itself", "write the name of the file it is in", line=_line(key, text))
+    if kind == "path as text" and value == NO_KEY:
+        return value
     if kind in ("path", "path as text"):
         resolved = folder / Path(str(value)).expanduser()
         return resolved if kind == "path" else str(resolved)

@@ -102,7 +102,14 @@ class Handle:
                 raise
             if self.reading:
                 return
-            self._watch = Watch(self._read_generation, self._moved, self._calendar.generation, also=self._watched)
+            listener = engine.database.listener()
+            self._watch = Watch(
+                listener.generation if listener else self._read_generation,
+                self._moved,
+                self._calendar.generation,
+                also=self._watched,
+                listener=listener,
+            )
             self._watch.start()
 
     def _open(self) -> Engine:

@@ -3,6 +3,9 @@
 Room: service. One thread a process reads one integer twice a second; when it moved, the host's counter is bumped,
 and every gate of this host loads the new calendar at its next request. (Processes that share our host see the
 counter file anyway, at once; this thread is for other hosts, and for publishers that died before they could bump.)
+
+On PostgreSQL the server tells of a publication as it is committed; the thread looks twice a second all the same,
+because a pooler in between does not pass that on.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 from consentgate.errors import ConsentGateError
+from consentgate.store.listening import Listener
 
 log = logging.getLogger("consentgate")
 
@@ -27,6 +31,7 @@ class Watch:
         moved: called with the new value when it changed.
         seen: the value that is known already.
         interval: seconds.
+        listener: a connection that can be told of a publication; ``None``: only look.
         also: called after each look that succeeded: what else is to be done in the background.
     """
 
@@ -37,12 +42,14 @@ class Watch:
         seen: int,
         interval: float = INTERVAL,
         also: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self._read = read
         self._moved = moved
         self._seen = seen
         self._interval = interval
         self._also = also
+        self._listener = listener
         self._stop = threading.Event()
         self._healthy = True
         self._thread = threading.Thread(target=self._run, name="consentgate-watch", daemon=True)
@@ -54,8 +61,12 @@ class Watch:
     def stop(self) -> None:
         """Stop watching; returns when the thread has ended."""
         self._stop.set()
+        if self._listener is not None:
+            self._listener.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        if self._listener is not None:
+            self._listener.close()
 
     @property
     def healthy(self) -> bool:
@@ -63,8 +74,13 @@ class Watch:
         return self._healthy
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            self.look()
+        while not self._stop.is_set():
+            if self._listener is None or not self._healthy:
+                self._stop.wait(self._interval)
+            else:
+                self._listener.wait(self._interval)
+            if not self._stop.is_set():
+                self.look()
 
     def look(self) -> None:
         """Look once."""

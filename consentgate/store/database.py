@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
@@ -25,6 +25,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
 from consentgate.store import postgres, schema, sqlite
 from consentgate.store.tables import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from consentgate.store.listening import Listener
 
 T = TypeVar("T")
 
@@ -53,6 +56,9 @@ class Backend(Protocol):
 
     def changes(self, connection: Connection) -> int:
         """A number that grows with each row that a write transaction changes."""
+
+    def listener(self) -> tuple[Callable[[], Any], bool] | None:
+        """How to open a connection that watches the publication counter, and whether it can be told; or ``None``."""
 
     def tidy(self) -> None:
         """Housekeeping after a write, outside any transaction; never raises."""
@@ -221,6 +227,13 @@ class Database:
     def queues(self) -> bool:
         """Whether entries wait in a queue until they get their places in the ledger (PostgreSQL)."""
         return self._backend.queues
+
+    def listener(self) -> Listener | None:
+        """A connection of its own that watches the publication counter (PostgreSQL), or ``None``."""
+        from consentgate.store.listening import Listener
+
+        made = self._backend.listener()
+        return None if made is None else Listener(made[0], listen=made[1])
 
     def changes(self, connection: Connection) -> int:
         """A number that grows with each row that this write transaction changes."""

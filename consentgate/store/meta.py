@@ -6,13 +6,15 @@ schema version, which `consentgate.store.database` checks.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Text, cast, literal_column, select, update
+from sqlalchemy import Connection, Text, cast, literal_column, select, text, update
 
 from consentgate.store.statements import Prepared, upsert
 from consentgate.store.tables import BIG, META
 
 SCHEMA = "schema_version"
 GENERATION = "generation"
+CHANNEL = "consentgate"
+"""Where PostgreSQL tells that the counter has moved."""
 
 _GENERATION = Prepared(lambda _: select(META.c.value).where(META.c.key == literal_column(f"'{GENERATION}'")), ())
 
@@ -68,4 +70,7 @@ def bump_generation(connection: Connection) -> int:
     """Count one publication; return the new value. Within the transaction that publishes."""
     counted = cast(cast(META.c.value, BIG) + 1, Text)
     statement = update(META).where(META.c.key == GENERATION).values(value=counted).returning(META.c.value)
-    return int(connection.execute(statement).scalar_one())
+    counted_ = int(connection.execute(statement).scalar_one())
+    if connection.info.get("notifies"):
+        connection.execute(text(f"NOTIFY {CHANNEL}"))
+    return counted_

@@ -13,7 +13,7 @@ acknowledge earlier is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -88,6 +88,7 @@ class Postgres:
     def __init__(self, url: URL, *, readers: int = _READERS) -> None:
         psycopg = _driver()
         query = dict(url.query)
+        self._notifies = False
         self._unsafe = query.pop("allow_unsafe", "") == "1"
         readers = _number(query.pop("pool", str(readers)))
         self._url = url.set(drivername="postgresql+psycopg", query=query)
@@ -115,13 +116,24 @@ class Postgres:
             isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
             **options,
         )
-        if not writes:
 
-            @event.listens_for(engine, "connect")
-            def prepare(connection: Any, _record: object) -> None:
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, record: Any) -> None:
+            record.info["notifies"] = self._notifies
+            if not writes:
                 connection.read_only = True  # said with each BEGIN, so a pooler cannot forget it
 
         return engine
+
+    def listener(self) -> tuple[Callable[[], Any], bool]:
+        """How to open the connection that watches the publication counter, and whether the server can tell of it.
+
+        It must notice within a second or so that the network is gone: the worker then says so, and tries again.
+        """
+        words, options = self._readers.dialect.create_connect_args(self._url)
+        quick = {"connect_timeout": 2, "tcp_user_timeout": 2_000}
+        options = {**self._options, **quick, **options, "autocommit": True}
+        return (lambda: _driver().connect(*words, **options)), self._notifies
 
     def check(self) -> None:
         """Refuse a server whose commits a crash can take back.
@@ -131,7 +143,10 @@ class Postgres:
         """
         named = ", ".join(f"current_setting('{name}', true)" for name in _PROMISES)
         with self.reading() as connection:
-            values = dict(zip(_PROMISES, connection.exec_driver_sql(f"SELECT {named}").one(), strict=True))
+            *found, version = connection.exec_driver_sql(f"SELECT {named}, version()").one()
+        values = dict(zip(_PROMISES, found, strict=True))
+        # Others speak the protocol and know no NOTIFY (CockroachDB), or say that they are PostgreSQL (YugabyteDB).
+        self._notifies = str(version).startswith("PostgreSQL") and "-YB-" not in str(version)
         broken = [name for name, value in values.items() if value == "off"]
         if broken and not self._unsafe:
             raise ConfigurationError(

@@ -91,6 +91,9 @@ class _Sqlite:
 
     queues = False
 
+    def listener(self) -> None:
+        """No connection for that: a look costs some microseconds, and the counter file tells the host anyway."""
+
     def changes(self, connection: Connection) -> int:
         """A number that grows with each row that a write transaction changes."""
         return driver(connection).total_changes

@@ -74,6 +74,13 @@ def test_the_folder_for_a_server_lies_beside_the_file(tmp_path: Path) -> None:
     assert config.settings(KEY).place == tmp_path / "consentgate-state" / "terms"
 
 
+def test_no_key_is_no_path(tmp_path: Path) -> None:
+    """Web workers say that they hold no key; that is not the name of a file."""
+    config = read_config(write(tmp_path, 'database = "postgresql:///terms"\nledger_key = "none"\n'))
+
+    assert config.settings(KEY).ledger_key == "none"
+
+
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From every folder the same file means the same database."""
     below = tmp_path / "a" / "b"
