@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from consentgate.errors import ConsentGateError, InputError, NotFoundError
@@ -50,6 +50,11 @@ class AdminPages:
             routes=self._routes(f"{settings.prefix}/admin"),
             exception_handlers={ConsentGateError: self._error, HTTPException: self._http_error},
         )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """Every route, for whoever checks that each asks for a role."""
+        return self._app.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
