@@ -17,7 +17,7 @@ from consentgate.evidence.checkpoint import Checkpoint, open_checkpoint, sign_ch
 from consentgate.evidence.note import Verifier
 from consentgate.evidence.tiles import tile_reader
 from consentgate.evidence.tlog import EMPTY_ROOT, Reader, root_at
-from consentgate.store.lines import LedgerFile, Lines
+from consentgate.store.lines import SCHEMA, LedgerFile, Lines
 from consentgate.terms.subject import Subject
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class OfFile:
         """Open a database file and hold its head against signature, tree and anchor file, as the engine does.
 
         Returns:
-            The source; ``None`` where there is nothing to read that way: no entry yet, or the ledger is being renamed.
+            The source; ``None`` where there is nothing to read that way: no entry yet, another schema, or the ledger
+            is being renamed.
 
         Raises:
             RewindError: the database is older than the anchor file remembers, or was changed.
@@ -131,6 +132,8 @@ class OfFile:
         head, values = lines.head(), lines.meta()
         if head is None or not {"origin", "pepper", "verifiers"} <= values.keys():
             return None
+        if values.get("schema_version") != SCHEMA:
+            return None  # opening it in full says what to do
         verifiers = tuple(Verifier.parse(text) for text in json.loads(values["verifiers"]))
         try:
             signed = open_checkpoint(head.note.encode(), verifiers).checkpoint

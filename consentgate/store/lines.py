@@ -18,6 +18,9 @@ from consentgate.errors import StoreUnavailableError
 Line: TypeAlias = tuple[int, bytes, str | None]
 """An entry as exports need it: place, bytes, and openings as JSON (``{}`` where erased, ``None`` where never any)."""
 
+SCHEMA = "2"
+"""Of the schema these statements are for: as in `consentgate.store.tables`, which is not light."""
+
 SIZE = 32
 """Rows fetched at a time: they stay in the processor's cache, and below what makes the heap grow."""
 

@@ -28,6 +28,8 @@ from consentgate.evidence.ledger_file import verify_ledger
 from consentgate.service.export import COLUMNS, Cursor, Selection, harmless, pages
 from consentgate.service.export_source import OfEngine, OfFile
 from consentgate.service.resume import whole_part
+from consentgate.store.lines import SCHEMA
+from consentgate.store.tables import SCHEMA_VERSION
 from consentgate.terms.instants import DAY
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject, SubjectKind
@@ -329,6 +331,20 @@ def test_a_file_is_read_as_the_engine_reads_it(open_desk: Callable[..., Desk]) -
         for where in (Selection(), Selection(policies=("terms",)), Selection(subject=ALICE)):
             assert b"".join(pages(source, form, where)) == desk.export(form, where=where)  # type: ignore[arg-type]
     source.close()
+
+
+def test_a_file_of_another_schema_is_opened_in_full(open_desk: Callable[..., Desk]) -> None:
+    """Which says how to upgrade it, or which version of ours knows it."""
+    desk = open_desk()
+    furnish(desk)
+    path = desk.terms.engine.database._backend.path  # type: ignore[attr-defined]
+    run(desk.terms.stop())
+    assert str(SCHEMA_VERSION) == SCHEMA
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE consentgate_meta SET value = '99' WHERE key = 'schema_version'")
+    connection.close()
+
+    assert OfFile.open(path) is None
 
 
 def test_a_file_that_was_rewound_or_changed_is_not_exported(open_desk: Callable[..., Desk]) -> None:
