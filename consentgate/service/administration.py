@@ -1,7 +1,7 @@
 """What administrators do: ``terms.admin``. The pages, the JSON API and the command line are thin over it.
 
 Room: service. Every verb is told by whom it is done, demands a role, and (but for reads) leaves an entry in the
-ledger. The editors' half is in `consentgate.service.editing`.
+ledger. Writing and publishing are in `consentgate.service.editing` and `consentgate.service.steering`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from consentgate.evidence.tlog import prove_consistency
 from consentgate.service import listing, statistics
 from consentgate.service.administrators import ROLES, Administrator
 from consentgate.service.alarms import Alarm
-from consentgate.service.editing import Editing, policy_etag
 from consentgate.service.erase import Erased, Hold
 from consentgate.service.holdings import fold
 from consentgate.service.ledger import Ledger
@@ -26,6 +25,7 @@ from consentgate.service.listing import DecisionFilter, DecisionItem, Missing, P
 from consentgate.service.overview import LedgerState, Tally, TokenInfo, VersionState, version_state
 from consentgate.service.statistics import PolicyStatistics
 from consentgate.service.status import PolicyStatus, status_of
+from consentgate.service.steering import Steering, policy_etag
 from consentgate.service.tokens import NewToken
 from consentgate.store import entries as entry_shelf
 from consentgate.store.subjects import DecisionRow
@@ -96,7 +96,7 @@ class Consistency:
     proof: tuple[str, ...]
 
 
-class Administration(Editing):
+class Administration(Steering):
     """Everything an administrator does."""
 
     # --- looking -------------------------------------------------------------------------------------------------

@@ -34,6 +34,9 @@ from consentgate.terms.policy_file import policy_from_record, policy_settings
 Status = Literal["open", "approved", "rejected"]
 OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
 
+PROPOSE = "publish.propose"
+"""Action of the entry that says that somebody proposed the ``content`` with this digest."""
+
 MAX_REASON = 2_000
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -143,7 +146,7 @@ def propose(
     )
     shelf.insert_proposal(connection, row)
     append_with_administrator(
-        pending, admin_entry("publish.propose", proposal=row.id, content=key, expected=expected), by.id, randomness
+        pending, admin_entry(PROPOSE, proposal=row.id, content=key, expected=expected), by.id, randomness
     )
     return _value(row, content)
 

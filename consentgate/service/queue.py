@@ -75,5 +75,3 @@ class Queue:
 
     def rolled_back(self) -> None:
         """Nothing happened, and nothing is kept in memory."""
-
-

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from consentgate.errors import ConsentGateError
 from consentgate.evidence.entry import AdminEntry, PublishEntry
 from consentgate.service.cancel import ACTION as CANCEL
+from consentgate.service.proposals import PROPOSE
 from consentgate.service.publish import REDLINE as REDLINE_MEDIA
 from consentgate.service.publish import SETTINGS
 from consentgate.store import blobs
@@ -48,6 +49,8 @@ class Published:
         if isinstance(entry, AdminEntry):
             if entry.action == CANCEL:
                 self.cancelled[int(str(entry.details["serial"]))] = entry.at
+            if entry.action == PROPOSE:
+                return (str(entry.details["content"]),)
             if entry.action != SETTINGS:
                 return ()
             self.settings[str(entry.details["policy"])] = named = str(entry.details["settings"])

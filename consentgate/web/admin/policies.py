@@ -279,4 +279,3 @@ def _settings_of(fields: Mapping[str, str], kinds: list[str], present: Policy | 
 
 def _words(written: str) -> list[str]:
     return [word for word in written.replace(",", " ").split() if word]
-

@@ -184,9 +184,7 @@ class Publishing:
         """Answer ``GET /admin/proposals/{id}``."""
         return await self._one(entered)
 
-    async def _one(
-        self, entered: Entered, error: ConsentGateError | None = None, *, reason: str = ""
-    ) -> Response:
+    async def _one(self, entered: Entered, error: ConsentGateError | None = None, *, reason: str = "") -> Response:
         admin, who = self._frame.terms.admin, entered.administrator
         proposal = await admin.proposal(who, entered.request.path_params["id"])
         judged = None
@@ -262,5 +260,3 @@ def _done(publication: Publication) -> tuple[str, ...]:
         number = counted(len(publication.unchanged), "version was", "versions were")
         return (f"{number} published already, just like this; nothing was done twice",)
     return tuple(lines)
-
-

@@ -87,9 +87,7 @@ def _settings(policy: Policy, calendar: Calendar) -> str:
     return f"The settings of “{title}” change at once."
 
 
-def _version(
-    version: Version, policy: Policy, stops: Mapping[tuple[str, str], Stop], now: Instant
-) -> list[str]:
+def _version(version: Version, policy: Policy, stops: Mapping[tuple[str, str], Stop], now: Instant) -> list[str]:
     name = f"Version {version.label} of “{policy.title_in(LANGUAGE)}”"
     languages = listed([autonym(language) for language in version.languages])
     lines = []

@@ -292,5 +292,3 @@ def _instant(written: str, field: str) -> Instant | None:
         return parse_when(written)
     except InputError as error:
         raise InputError(error.message, hint=error.hint, field=field) from error
-
-
