@@ -18,6 +18,7 @@ from consentgate.evidence.tlog import prove_consistency
 from consentgate.service import listing, statistics
 from consentgate.service.administrators import ROLES, Administrator
 from consentgate.service.alarms import Alarm
+from consentgate.service.editing import policy_etag
 from consentgate.service.erase import Erased, Hold
 from consentgate.service.holdings import fold
 from consentgate.service.ledger import Ledger
@@ -25,7 +26,7 @@ from consentgate.service.listing import DecisionFilter, DecisionItem, Missing, P
 from consentgate.service.overview import LedgerState, Tally, TokenInfo, VersionState, version_state
 from consentgate.service.statistics import PolicyStatistics
 from consentgate.service.status import PolicyStatus, status_of
-from consentgate.service.steering import Steering, policy_etag
+from consentgate.service.steering import Steering
 from consentgate.service.tokens import NewToken
 from consentgate.store import entries as entry_shelf
 from consentgate.store.subjects import DecisionRow

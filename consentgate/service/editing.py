@@ -29,10 +29,12 @@ from consentgate.service.publish import CalendarMovedError, Publication
 from consentgate.store import counting
 from consentgate.store import drafts as draft_shelf
 from consentgate.terms.calendar import Calendar
+from consentgate.terms.canonical import canonical_json, digest
 from consentgate.terms.draft import Draft
 from consentgate.terms.instants import Instant
 from consentgate.terms.markdown import render
 from consentgate.terms.policy import Policy
+from consentgate.terms.policy_file import policy_settings
 
 if TYPE_CHECKING:
     from consentgate.service.terms import Terms
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 
 Also = Callable[[Connection, Pending], None]
+
+
+def policy_etag(policy: Policy) -> str:
+    """The digest of a policy's settings."""
+    return digest(canonical_json(policy_settings(policy)))
 
 
 class Editing:

@@ -17,7 +17,7 @@ from consentgate.service import proposals as proposing
 from consentgate.service import publish as publishing
 from consentgate.service.administrators import Administrator
 from consentgate.service.drafts import DraftRef
-from consentgate.service.editing import ATTEMPTS, Editing
+from consentgate.service.editing import ATTEMPTS, Editing, policy_etag
 from consentgate.service.ledger import Pending
 from consentgate.service.plan import Plan
 from consentgate.service.preview import Preview
@@ -25,15 +25,8 @@ from consentgate.service.proposals import Content, Done, Proposal, Status
 from consentgate.service.publish import CalendarMovedError, Publication
 from consentgate.store import drafts as draft_shelf
 from consentgate.terms.calendar import Calendar
-from consentgate.terms.canonical import canonical_json, digest
 from consentgate.terms.instants import Instant
 from consentgate.terms.policy import Policy, Version
-from consentgate.terms.policy_file import policy_settings
-
-
-def policy_etag(policy: Policy) -> str:
-    """The digest of a policy's settings."""
-    return digest(canonical_json(policy_settings(policy)))
 
 
 class Steering(Editing):

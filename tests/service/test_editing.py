@@ -18,7 +18,7 @@ from consentgate.errors import (
     TermsChangedError,
 )
 from consentgate.evidence.entry import AdminEntry, PublishEntry, decode
-from consentgate.service.steering import policy_etag
+from consentgate.service.editing import policy_etag
 from consentgate.store import entries as shelf
 from consentgate.terms.instants import DAY
 from consentgate.testing import run
