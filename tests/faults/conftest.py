@@ -18,21 +18,21 @@ from consentgate.terms.policy import Policy
 from consentgate.testing import SECRET, run
 
 
-def open_terms(database: str) -> Terms:
+def open_terms(database: str, state: Path | None = None) -> Terms:
     """A handle as every process has it."""
-    return Terms(Settings(database=database, secrets=(SECRET.encode(),)))
+    return Terms(Settings(database=database, secrets=(SECRET.encode(),), state=state))
 
 
-async def publish_one(database: str) -> None:
+async def publish_one(database: str, state: Path | None = None) -> None:
     """Something to accept."""
-    async with open_terms(database) as terms:
+    async with open_terms(database, state) as terms:
         draft = draft_from_fields({"policy": "terms", "version": "1", "impact": "material"}, "Be kind.\n", file="1")
         await terms.publish([draft], policies=[Policy("terms", (("en", "Terms"),))])
 
 
-async def check(database: str, acknowledged: set[bytes]) -> tuple[int, list[str]]:
+async def check(database: str, acknowledged: set[bytes], state: Path | None = None) -> tuple[int, list[str]]:
     """How many acknowledged decisions are missing, and what verification finds."""
-    async with open_terms(database) as terms:
+    async with open_terms(database, state) as terms:
         known = terms.engine.database.read(lambda connection: refs_known(connection, acknowledged))
         return len(acknowledged - known.keys()), (await terms.verify()).problems
 

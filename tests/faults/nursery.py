@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 from consentgate.service.settings import Settings
@@ -24,7 +25,7 @@ LONGEST = 20.0
 """Seconds after which a child that did not die by itself is killed."""
 
 
-def live(database: str, acks: str, step: str, times: int, at_once: int) -> None:
+def live(database: str, acks: str, step: str, times: int, at_once: int, state: str | None = None) -> None:
     """Decide, `at_once` at a time, and be killed before the step has come so many times."""
     left = times
     out = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -42,7 +43,8 @@ def live(database: str, acks: str, step: str, times: int, at_once: int) -> None:
             os.write(out, entry.ref.hex().encode() + b"\n")
 
     async def main() -> None:
-        terms = Terms(Settings(database=database, secrets=(b"only-for-tests-0123456789abcdefghijklmnop",)))
+        secrets = (b"only-for-tests-0123456789abcdefghijklmnop",)
+        terms = Terms(Settings(database=database, secrets=secrets, state=Path(state) if state else None))
         terms.on_step = on_step
         await terms.start()
         await asyncio.gather(*(one(terms, number) for number in range(at_once)))
@@ -55,7 +57,7 @@ def start(plan: dict[str, Any]) -> int:
     child = os.fork()
     if child == 0:
         try:
-            live(plan["database"], plan["acks"], plan["step"], plan["times"], plan["at_once"])
+            live(plan["database"], plan["acks"], plan["step"], plan["times"], plan["at_once"], plan["state"])
         except BaseException:
             traceback.print_exc()
         finally:

@@ -41,7 +41,7 @@ def _kill(tmp_path: Path, database: str) -> Iterator[Callable[[Lives], set[bytes
         plans = [
             {
                 "database": database, "acks": str(acks), "step": step, "at_once": at_once,
-                "times": times if step else -1, "after": None if step else times / 1_000,
+                "state": None, "times": times if step else -1, "after": None if step else times / 1_000,
             }
             for step, times, at_once in lives
         ]  # fmt: skip
