@@ -115,7 +115,7 @@ def copy(
         return
     tell(f"{place}: {count(moved.size, 'entry', 'entries')} of {clean(moved.origin)}, verified. "
          f"{count(moved.written, 'row')} of {moved.rows:,} were new or changed.")  # fmt: skip
-    for line in _switching(settings, place):
+    for line in _switching(settings, target, place):
         tell(line)
 
 
@@ -133,7 +133,7 @@ def _bars(stack: ExitStack) -> Callable[[str, int, int | None], None]:
     return show
 
 
-def _switching(settings: Settings, place: str) -> list[str]:
+def _switching(settings: Settings, target: str, place: str) -> list[str]:
     """What to do now."""
     from consentgate.service.keys import key_file
 
@@ -141,6 +141,12 @@ def _switching(settings: Settings, place: str) -> list[str]:
     lines = ["To switch, with the application stopped since before this copy began, set:", f"  database = {place}"]
     if key is not None:
         lines.append(f"  ledger_key = {near(key)}   (the signing key stays where it is)")
+    if (old := settings.place) is not None:
+        memory = [name for end in (".anchor", ".erasures") if (name := old.with_name(old.name + end)).exists()]
+        new = replace(settings, database=database_url(target)).place
+        if memory and new is not None:
+            lines.append("Take along what is remembered outside the database:")
+            lines += [f"  cp {near(one)} {near(new)}{one.suffix}" for one in memory]
     return [*lines, "Keep the old database until the application has run on the new one; then nothing may write to it."]
 
 

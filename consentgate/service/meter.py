@@ -1,8 +1,7 @@
 """Meter: what happened in this process, counted; and what stands now, as samples a monitor can fetch.
 
-Room: service. It knows no monitoring system: ``consentgate.web.metrics`` writes samples as Prometheus text, and
-`consentgate.service.telemetry` hands them to OpenTelemetry. Counting costs a dictionary look-up a decision and one a
-batch; everything else is looked at when somebody asks.
+Room: service. It knows no monitoring system: ``consentgate.web.metrics`` writes samples as Prometheus text. Counting
+costs a dictionary look-up a decision and one a batch; everything else is looked at when somebody asks.
 """
 
 from __future__ import annotations
