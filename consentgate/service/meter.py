@@ -1,7 +1,8 @@
 """Meter: what happened in this process, counted; and what stands now, as samples a monitor can fetch.
 
-Room: service. It knows no monitoring system: ``consentgate.web.metrics`` writes samples as Prometheus text. Counting
-costs a dictionary look-up a decision and one a batch; everything else is looked at when somebody asks.
+Room: service. It knows no monitoring system: ``consentgate.web.metrics`` writes samples as Prometheus text, and
+`consentgate.service.telemetry` hands them to OpenTelemetry. Counting costs a dictionary look-up a decision and one a
+batch; everything else is looked at when somebody asks.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -54,6 +55,8 @@ class Meter:
     refused: Counter[tuple[str, ...]] = field(default_factory=Counter)
     sizes: list[int] = field(default_factory=lambda: [0] * (len(SIZES) + 1))
     entries: int = 0
+    watchers: list[Callable[[int], object]] = field(default_factory=list)
+    """Told of the size of each batch."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def decided(self, kind: str, act: str) -> None:
@@ -71,6 +74,8 @@ class Meter:
         with self._lock:
             self.sizes[bisect_left(SIZES, entries)] += 1
             self.entries += entries
+        for watcher in self.watchers:
+            watcher(entries)
 
     def batches(self) -> tuple[list[tuple[str, float]], int]:
         """Batches by size, as Prometheus counts them (each class holds the smaller ones), and entries in all."""

@@ -19,6 +19,7 @@ from consentgate.gate.cookies import MAX_AGE
 from consentgate.service import erase as erasing
 from consentgate.service import reapply as again
 from consentgate.service import retain as retaining
+from consentgate.service import telemetry
 from consentgate.service.alarms import Alarm
 from consentgate.service.asking import Asking
 from consentgate.service.doctor import Diagnosis, examine
@@ -46,12 +47,16 @@ class Upkeep(Asking):
     """The operations on what is kept."""
 
     _heard = 0
+    _instrumented = False
     _told = 0
     _compared = 0
 
     async def _opened(self) -> None:
         """Finish what a crash left half done, and say what a restore brought back."""
         await super()._opened()
+        if self.settings.metrics and not self._instrumented and telemetry.available():
+            self._instrumented = True
+            await asyncio.to_thread(telemetry.instrument, self)
         if await self._read(lambda connection: meta.get(connection, SCRUB)) == "due":
             await self._scrub()
         last = (await asyncio.to_thread(self.engine.erasures.read))[-1:]
