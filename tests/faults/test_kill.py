@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from consentgate.testing import run
-from tests.faults.conftest import check
+from tests.faults.conftest import Nursery, check
+from tests.faults.nursery import Plan
 
 STEPS = ("begin", "before-entries", "before-head", "before-commit", "after-commit")
 RANDOM = ""
@@ -26,37 +22,16 @@ kill, after how many milliseconds), and how many decisions wait at once."""
 
 
 @pytest.fixture(name="kill")
-def _kill(tmp_path: Path, database: str) -> Iterator[Callable[[Lives], set[bytes]]]:
+def _kill(database: str, nursery: Nursery) -> Callable[[Lives], set[bytes]]:
     """Start processes on one database and wait until all are killed; every decision acknowledged so far."""
-    root = Path(__file__).resolve().parents[2]
-    nursery = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.nursery"], cwd=root, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
-    acks = tmp_path / "acknowledged"
 
     def kill(lives: Lives) -> set[bytes]:
-        plans = [
-            {
-                "database": database, "acks": str(acks), "step": step, "at_once": at_once,
-                "state": None, "times": times if step else -1, "after": None if step else times / 1_000,
-            }
-            for step, times, at_once in lives
-        ]  # fmt: skip
-        assert nursery.stdin is not None
-        assert nursery.stdout is not None
-        nursery.stdin.write(json.dumps(plans) + "\n")
-        nursery.stdin.flush()
-        endings = json.loads(nursery.stdout.readline())
-        assert [os.WTERMSIG(status) for status in endings] == [signal.SIGKILL] * len(lives)
-        return {bytes.fromhex(line) for line in acks.read_text().splitlines()} if acks.exists() else set()
+        plans = [Plan(database, str(nursery.acks), step, times, at_once) for step, times, at_once in lives]
+        return nursery.kill(
+            *(plan if plan.step else replace(plan, times=-1, after=plan.times / 1_000) for plan in plans)
+        )
 
-    yield kill
-    nursery.stdin.close()
-    nursery.wait(30)
-    nursery.stdout.close()
+    return kill
 
 
 @pytest.mark.parametrize("at_once", [1, 16])
