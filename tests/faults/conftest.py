@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Nursery:
 
     acks: Path
     _program: subprocess.Popen[str] = field(init=False)
+    _living: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._program = subprocess.Popen(
@@ -81,11 +83,18 @@ class Nursery:
         assert self._program.stdin is not None
         self._program.stdin.write(json.dumps([asdict(plan) for plan in plans]) + "\n")
         self._program.stdin.flush()
-        return self._hear()
+        self._living = self._hear()
+        return self._living
+
+    def tell(self, process: int, what: signal.Signals = signal.SIGTERM) -> None:
+        """Send one of them a signal, by default that it should end; who has ended already hears nothing."""
+        with suppress(ProcessLookupError):
+            os.kill(process, what)
 
     def wait(self) -> list[int]:
         """Wait until all have ended: with which signal, or 0 for those that ended as they were told."""
         endings = self._hear()
+        self._living = []
         assert not any(os.WIFEXITED(status) and os.WEXITSTATUS(status) for status in endings), "see standard error"
         return sorted(os.WTERMSIG(status) for status in endings)
 
@@ -109,7 +118,9 @@ class Nursery:
         return failed.read_text().splitlines() if failed.exists() else []
 
     def close(self) -> None:
-        """End the program."""
+        """End the program, and whoever still lives after a test that failed."""
+        for process in self._living:
+            self.tell(process, signal.SIGKILL)
         assert self._program.stdin is not None
         assert self._program.stdout is not None
         self._program.stdin.close()

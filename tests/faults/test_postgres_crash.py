@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -47,7 +45,7 @@ def crash_and_go_on(here: Shelter, server: Server, crashes: int, dice: random.Ra
         server.start()
         until_more(here, 10)
     for life in lives:
-        os.kill(life, signal.SIGTERM)
+        here.nursery.tell(life)
     assert here.nursery.wait() == [0] * len(lives)
     acknowledged = here.nursery.acknowledged
     # Nobody was killed, so everybody sent their page until they were told: each is on record, and none of them twice.
