@@ -96,6 +96,23 @@ def test_three_that_sign_share_one_queue(here: Shelter) -> None:
     here.holds(here.nursery.acknowledged)
 
 
+def test_processes_that_the_system_stops_at_any_moment_fork_nothing(here: Shelter) -> None:
+    """SIGSTOP and SIGCONT in turn, again and again, to one of two that record and sign; the other goes on meanwhile."""
+    dice = random.Random(7)
+    lives = here.nursery.start(*(here.plan(at_once=8, longest=SHORT, after=120.0) for _ in range(2)))
+    wait_for(lambda: here.nursery.acknowledged)
+    for turn in range(6):
+        here.nursery.tell(lives[turn % 2], signal.SIGSTOP)
+        told = len(here.nursery.acknowledged)
+        wait_for(lambda told=told: len(here.nursery.acknowledged) > told + 10)
+        here.nursery.tell(lives[turn % 2], signal.SIGCONT)
+        time.sleep(dice.uniform(0.0, 0.1))
+    for life in lives:
+        here.nursery.tell(life)
+    assert here.nursery.wait() == [0, 0]
+    here.holds(here.nursery.acknowledged)
+
+
 async def sealed_offer(terms: Terms, visitor: Subject) -> str:
     """The page a visitor sends."""
     return await terms.seal_offer(await terms.offer(visitor), page=b"<html>", controls=CONTROLS)
