@@ -115,7 +115,7 @@ def execute(
     """
     check_plan(plan, pending)
     # Locked, not only looked at: on PostgreSQL another process may be publishing at this moment.
-    if meta.lock_generation(connection) != plan.generation:
+    if meta.lock_generation(connection, pending.generation) != plan.generation:
         raise CalendarMovedError("something was published meanwhile")
     # The plan holds, so this calendar has every version there is.
     first = max((version.serial for version in calendar.versions), default=0) + 1
