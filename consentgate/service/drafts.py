@@ -142,12 +142,12 @@ def put(
         raise InputError(f"{len(body):,} bytes; a draft may have {MAX_BODY_BYTES:,}", hint="split it", field="body")
     present = shelf.etags_at(connection, [ref]).get(ref)
     etag = digest(body)
-    if present != etag:  # the same bytes again change nothing, whoever sends them
-        _check(ref, present, if_match)
+    if present == etag:  # the same bytes again change nothing, whoever sends them: not even whose they are
+        return get(ref, connection)
+    _check(ref, present, if_match)
     row = DraftRow(*ref, body, etag, by.id, pending.at)
     shelf.put_draft(connection, row)
-    if present != etag:
-        _enter(pending, "draft.put", by, ref, etag, randomness)
+    _enter(pending, "draft.put", by, ref, etag, randomness)
     return info_of(row)
 
 

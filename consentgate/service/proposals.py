@@ -37,6 +37,9 @@ OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
 PROPOSE = "publish.propose"
 """Action of the entry that says that somebody proposed the ``content`` with this digest."""
 
+APPROVE = "publish.approve"
+"""Action of the entry that says that somebody approved a ``proposal``."""
+
 MAX_REASON = 2_000
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -73,6 +76,7 @@ class Proposal:
         expected: the state it was made on.
         status: ``open``, ``approved``, ``rejected``.
         decided, decider, reason: when, by whom, why it was decided about.
+        person: whose hand proposed it; see `Administrator.hand`.
     """
 
     id: str
@@ -85,6 +89,11 @@ class Proposal:
     decided: Instant | None = None
     decider: str | None = None
     reason: str = ""
+    person: str = ""
+
+    def is_of(self, by: Administrator) -> bool:
+        """Whether this administrator proposed it, by whatever token: they may not approve it."""
+        return not {by.id, by.hand}.isdisjoint((self.author, self.person))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +181,19 @@ def every(connection: Connection, *, status: Status | None = None) -> tuple[Prop
     return tuple(_value(row, read_content(kept[row.content].data)) for row in rows)
 
 
-def check_second(by: Administrator, row: ProposalRow) -> None:
+def check_second(by: Administrator, proposal: Proposal) -> None:
     """Demand that somebody else approves than who proposed.
 
     Raises:
         ForbiddenError: it is the same person.
         ConflictError: it was rejected.
     """
-    if by.hand in (row.person, row.author) or by.id in (row.person, row.author):
+    if proposal.is_of(by):
         raise ForbiddenError(
-            "nobody approves their own publication", hint="ask another publisher to approve it", proposal=row.id
+            "nobody approves their own publication", hint="ask another publisher to approve it", proposal=proposal.id
         )
-    if row.status == REJECTED:
-        raise ConflictError("this proposal was rejected", hint="make a new one", proposal=row.id)
+    if proposal.status == REJECTED:
+        raise ConflictError("this proposal was rejected", hint="make a new one", proposal=proposal.id)
 
 
 def decide(
@@ -225,6 +234,22 @@ def reject(
     append_with_administrator(pending, make, by.id, randomness)
 
 
+def approve(
+    by: Administrator,
+    proposal_id: str,
+    randomness: Callable[[int], bytes],
+    connection: Connection,
+    pending: Pending,
+) -> None:
+    """Approve a proposal, inside the transaction that publishes it.
+
+    The entries of what is published name the approver too; this one stands also where nothing is left to publish,
+    and says which proposal it was.
+    """
+    if decide(by, proposal_id, APPROVED, "", connection, pending.at):
+        append_with_administrator(pending, admin_entry(APPROVE, proposal=proposal_id), by.id, randomness)
+
+
 def check_reason(reason: str) -> str:
     """A reason that can stand in the ledger.
 
@@ -246,5 +271,5 @@ def _value(row: ProposalRow, content: Content) -> Proposal:
         row.id, row.at, row.author,
         tuple(DraftRef(one.policy, one.label, one.language) for one in content.drafts),
         tuple(policy.slug for policy in content.policies),
-        row.expected, row.status, row.decided, row.decider, row.reason,
+        row.expected, row.status, row.decided, row.decider, row.reason, row.person,
     )  # fmt: skip

@@ -64,13 +64,13 @@ class Steering(Editing):
         """
         by.require("publisher")
         proposal, content, row = await self.terms._read(lambda connection: proposing.find(connection, proposal_id))
-        proposing.check_second(by, row)
+        proposing.check_second(by, proposal)
         if proposal.status == proposing.APPROVED:
             _, plan = await self._checked(content, None)
             return publishing.publication_of(plan, dry_run=False)
 
         def settle(connection: Connection, pending: Pending) -> None:
-            proposing.decide(by, proposal_id, proposing.APPROVED, "", connection, pending.at)
+            proposing.approve(by, proposal_id, self.terms._randomness, connection, pending)
 
         kept = replace(content, refs=await self._still(content))
         return await self._publish(row.author, kept, row.expected, approver=by.id, also=settle)

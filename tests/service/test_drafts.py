@@ -8,7 +8,7 @@ from consentgate.errors import ForbiddenError, InputError, NotFoundError, Precon
 from consentgate.service.drafts import MAX_BODY_BYTES
 from consentgate.terms.canonical import digest
 from consentgate.testing import run
-from tests.service.admin_desk import AUDITOR, EDITOR, body, write
+from tests.service.admin_desk import AUDITOR, EDITOR, PUBLISHER, body, write
 from tests.service.conftest import Desk
 
 MALFORMED = [b"", b"no front matter", b"---\nversion: [\n---\nx", b"\xff\xfe", body("1", impact="huge"), body("other")]
@@ -116,3 +116,11 @@ def test_an_auditor_reads_drafts_and_writes_none(desk: Desk) -> None:
         run(desk.terms.admin.put_draft(AUDITOR, "terms", "2", "en", b"x"))
     with pytest.raises(ForbiddenError):
         run(desk.terms.admin.delete_draft(AUDITOR, "terms", "1", "en"))
+
+
+def test_the_same_bytes_again_do_not_make_a_draft_somebody_elses(desk: Desk) -> None:
+    """The author changed, and no entry said so."""
+    first = write(desk, "1")
+    again = write(desk, "1", by=PUBLISHER)
+
+    assert (again.author, again.updated) == (first.author, first.updated)

@@ -388,6 +388,19 @@ def test_approving_twice_is_once_and_the_second_answer_is_no_error(careful: Desk
         run(careful.terms.admin.reject(SECOND, done.proposal.id, "too late"))
 
 
+def test_an_approval_is_an_entry_also_where_nothing_is_left_to_publish(careful: Desk) -> None:
+    """The operator had published the same meanwhile: the proposal was settled, and the ledger did not know."""
+    done = publish(careful, write(careful, "2", NEW).ref)
+    assert done.proposal is not None
+    careful.publish(draft("2", NEW))
+    assert run(careful.terms.admin.approve(SECOND, done.proposal.id)).empty
+    run(careful.terms.admin.approve(SECOND, done.proposal.id))
+
+    approvals = [entry for entry in entries(careful) if isinstance(entry, AdminEntry) and "approve" in entry.action]
+    assert [entry.details for entry in approvals] == [{"proposal": done.proposal.id}]
+    assert set(approvals[0].commitments) == {"administrator"}
+
+
 def test_a_proposal_on_what_is_gone_is_not_published(careful: Desk) -> None:
     """Something else was published since: the approver would approve what they have not seen compared."""
     first = publish(careful, write(careful, "2", NEW).ref)
