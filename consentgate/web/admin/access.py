@@ -6,13 +6,12 @@ with a token. Nothing is open by default: without either, every page leads to th
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from consentgate.errors import ForbiddenError, UnauthenticatedError
-from consentgate.service.administrators import Administrator, AdministratorOf
+from consentgate.service.administrators import Administrator, AdministratorOf, host_administrator
 from consentgate.service.terms import Terms
 from consentgate.web.admin.sessions import Session, Sessions
 from consentgate.web.security import Proxies, check_same_origin
@@ -51,11 +50,6 @@ class Access:
         self._proxies = proxies
         self.sessions = sessions
 
-    @property
-    def by_host(self) -> bool:
-        """Whether the host says who administers."""
-        return self._admin is not None
-
     def scheme(self, request: Request) -> str:
         """``http`` or ``https`` as the administrator sees it."""
         return self._proxies.scheme(request.scope)
@@ -66,12 +60,10 @@ class Access:
         Raises:
             UnauthenticatedError: nobody we know; the way in is the sign-in page, or the host's own.
         """
-        if self._admin is not None:
-            said = self._admin(request.scope)
-            administrator = await said if inspect.isawaitable(said) else said
-            if administrator is not None:
-                nonce = f"host:{administrator.id}"
-                return Entered(request, administrator, None, self.sessions.form_token(nonce))
+        administrator = await host_administrator(self._admin, request.scope)
+        if administrator is not None:
+            nonce = f"host:{administrator.id}"
+            return Entered(request, administrator, None, self.sessions.form_token(nonce))
         session = self.sessions.of(request.scope, scheme=self.scheme(request))
         if session is None:
             raise UnauthenticatedError("nobody is signed in here", hint="sign in with a token")

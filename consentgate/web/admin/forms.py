@@ -62,8 +62,10 @@ async def read_form(request: Request) -> Form:
         if kind == "application/x-www-form-urlencoded":
             plain = FormParser(request.headers, _bounded(request), max_fields=MAX_FIELDS, max_part_size=MAX_BYTES)
             return await _form(await plain.parse())
-    except MultiPartException as error:
-        raise InputError(f"the form cannot be read: {error.message}", hint="send the form of the page") from error
+    except (MultiPartException, UnicodeError) as error:
+        # UnicodeError: a multipart form may name a charset, and some of Python's codecs refuse everything.
+        words = str(getattr(error, "message", error))[:200]
+        raise InputError(f"the form cannot be read: {words}", hint="send the form of the page") from error
     raise InputError("this is no form", hint="send the form of the page; scripts use the API")
 
 

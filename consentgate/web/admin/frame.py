@@ -121,6 +121,7 @@ class Frame:
         *,
         administrator: Administrator | None = None,
         form_token: str = "",
+        signed_in: bool = False,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         **context: Any,
@@ -138,7 +139,7 @@ class Frame:
             open_paths=(),
             who=administrator,
             menu=self._menu(base, administrator, request.url.path),
-            by_host=self.access.by_host,
+            signed_in=signed_in,
             form_token=form_token,
             now=self.terms.clock(),
             **context,
@@ -153,6 +154,7 @@ class Frame:
             template,
             administrator=entered.administrator,
             form_token=entered.form_token,
+            signed_in=entered.session is not None,
             **context,
         )
 

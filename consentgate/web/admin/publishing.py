@@ -6,13 +6,14 @@ page is shown again as things stand now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 from starlette.responses import Response
 
 from consentgate.errors import ConflictError, ConsentGateError, DraftError, InputError, NotFoundError, TextError
+from consentgate.service.administrators import Administrator
 from consentgate.service.drafts import DraftRef, draft_ref
 from consentgate.service.preview import Preview
 from consentgate.service.proposals import Done, Proposal
@@ -175,10 +176,15 @@ class Publishing:
     async def proposals(self, entered: Entered) -> Response:
         """Answer ``GET /admin/proposals``."""
         who = entered.administrator
-        found = [_proposal(one, who.hand) for one in await self._frame.terms.admin.proposals(who)]
+        names = await self._names()
+        found = [_proposal(one, who, names) for one in await self._frame.terms.admin.proposals(who)]
         return self._frame.show(
             entered, "proposals.html", proposals=found, second=self._frame.terms.settings.approvals > 0
         )
+
+    async def _names(self) -> dict[str, str]:
+        """What the holders of tokens are called, by their ids: people read a name, not an id."""
+        return {f"token:{token.id}": token.label for token in await self._frame.terms.list_tokens()}
 
     async def proposal(self, entered: Entered) -> Response:
         """Answer ``GET /admin/proposals/{id}``."""
@@ -197,7 +203,7 @@ class Publishing:
             entered,
             "proposal.html",
             status=error.status if error else 200,
-            proposal=_proposal(proposal, who.hand),
+            proposal=_proposal(proposal, who, await self._names()),
             judged=judged,
             error=error,
             reason=reason,
@@ -243,12 +249,12 @@ def _instant(at: str) -> Instant | None:
         raise InputError(error.message, hint=error.hint, field="at") from error
 
 
-def _proposal(proposal: Proposal, hand: str) -> ProposalLine:
-    names = [f"{ref.policy} {ref.label} ({ref.language})" for ref in proposal.texts]
-    names += [f"settings of {slug}" for slug in proposal.policies]
+def _proposal(proposal: Proposal, who: Administrator, names: Mapping[str, str]) -> ProposalLine:
+    what = [f"{ref.policy} {ref.label} ({ref.language})" for ref in proposal.texts]
+    what += [f"settings of {slug}" for slug in proposal.policies]
     return ProposalLine(
-        proposal.id, proposal.at, proposal.author, proposal.author == hand, ", ".join(names), proposal.status,
-        proposal.decided, proposal.decider or "", proposal.reason,
+        proposal.id, proposal.at, names.get(proposal.author, proposal.author), proposal.is_of(who), ", ".join(what),
+        proposal.status, proposal.decided, names.get(proposal.decider or "", proposal.decider or ""), proposal.reason,
     )  # fmt: skip
 
 

@@ -107,20 +107,21 @@ class Records:
             tokens=[(one, one.state(now)) for one in reversed(every)],
             secret=secret,
             roles=ROLES,
-            typed={"role": "auditor", "label": "", "days": "365", **typed},
+            typed={"role": "auditor", "label": "", "days": "365", "holder": "", **typed},
+            names={f"token:{one.id}": one.label for one in every},
             ask_token=not self._frame.access.proved_recently(entered),
         )
 
     async def new_token(self, entered: Entered, form: Form) -> Response:
         """Answer ``POST /admin/tokens``: the secret is on this one page, and nowhere else."""
-        typed = {name: form.text(name) for name in ("role", "label", "days")}
+        typed = {name: form.text(name) for name in ("role", "label", "days", "holder")}
         try:
             days = typed["days"]
             if not (days.isascii() and days.isdecimal() and len(days) < 6):
                 raise InputError(f"{days[:20]!r} is no number of days", hint="write 1 to 3650", field="days")
             entered = await self._signing_in.prove(entered, form)
             made = await self._frame.terms.admin.new_token(
-                entered.administrator, typed["role"], typed["label"], days=int(days)
+                entered.administrator, typed["role"], typed["label"], days=int(days), holder=typed["holder"] or None
             )
         except (InputError, UnauthenticatedError, ThrottledError) as error:
             return await self._tokens(entered, error, **typed)

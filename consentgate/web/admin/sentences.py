@@ -64,7 +64,7 @@ def consequences(preview: Preview, calendar: Calendar, now: Instant) -> tuple[st
     publication = preview.publication
     policies = {**calendar.by_slug, **{policy.slug: policy for policy in publication.policies}}
     stops = {(stop.policy, stop.label): stop for stop in preview.each}
-    lines = [_settings(policy, calendar) for policy in publication.policies]
+    lines = [line for policy in publication.policies for line in _settings(policy, calendar)]
     for version in sorted(publication.published, key=lambda version: (version.effective, version.policy)):
         lines += _version(version, policies[version.policy], stops, now)
     lines += [
@@ -77,14 +77,49 @@ def consequences(preview: Preview, calendar: Calendar, now: Instant) -> tuple[st
     return tuple(lines)
 
 
-def _settings(policy: Policy, calendar: Calendar) -> str:
-    title = policy.title_in(LANGUAGE)
-    if policy.slug not in calendar.by_slug:
-        return f"“{title}” becomes a new policy ({policy.slug})."
-    if policy.retired is not None:
+def _settings(policy: Policy, calendar: Calendar) -> list[str]:
+    """Each setting that changes, with what it was: whoever approves it must see what they approve."""
+    present = calendar.by_slug.get(policy.slug)
+    name, new = f"“{(present or policy).title_in(LANGUAGE)}”", settings_told(policy)
+    if present is None:
+        return [f"{name} becomes a new policy ({policy.slug}): {_told(new)}."]
+    lines = []
+    if policy.retired is not None and (policy.retired, policy.replaced_by) != (present.retired, present.replaced_by):
         instead = f", replaced by {policy.replaced_by}" if policy.replaced_by else ""
-        return f"“{title}” is retired from {moment(policy.retired)}{instead}: nobody is asked about it any more."
-    return f"The settings of “{title}” change at once."
+        lines.append(f"{name} is retired from {moment(policy.retired)}{instead}: nobody is asked about it any more.")
+    elif policy.retired is None and present.retired is not None:
+        lines.append(f"{name} is not retired any more: what is in force is asked for again.")
+    old = settings_told(present)
+    changed = [what for what in new if new[what] != old[what]]
+    lines += [f"The settings of {name} change at once: {what}, {old[what]} until now, becomes {new[what]}."
+              for what in changed]  # fmt: skip
+    if not {"who is bound", "tags", "paths", "acceptance"}.isdisjoint(changed):
+        lines.append("Whom these settings stop is not counted: who is bound, and for how long, changes for everybody.")
+    return lines
+
+
+def settings_told(policy: Policy) -> dict[str, str]:
+    """The settings of a policy in words, by what they are about."""
+    audience = policy.audience
+    return {
+        "the title": listed([f"“{title}” ({autonym(tag)})" for tag, title in policy.title]),
+        "the kind": policy.kind.value,
+        "the prevailing language": autonym(policy.prevailing),
+        "the notice period": counted(policy.notice_days, "day", "days") if policy.notice_days else "none",
+        "acceptance": f"good for {counted(policy.renew_after, 'day', 'days')}"
+        if policy.renew_after
+        else "good for ever",
+        "personal fields": f"kept for {counted(policy.retain_days, 'day', 'days')} after they are superseded"
+        if policy.retain_days
+        else "kept until they are erased",
+        "who is bound": listed(sorted(kind.value for kind in audience.kinds)) or "everybody",
+        "tags": f"one of {', '.join(sorted(audience.tags))}" if audience.tags else "none needed",
+        "paths": listed(list(audience.paths)) or "everywhere",
+    }
+
+
+def _told(settings: Mapping[str, str]) -> str:
+    return "; ".join(f"{what}: {said}" for what, said in settings.items())
 
 
 def _version(version: Version, policy: Policy, stops: Mapping[tuple[str, str], Stop], now: Instant) -> list[str]:

@@ -175,3 +175,41 @@ def test_the_host_says_who_administers(tmp_path: Path) -> None:
         assert eve.get(HOME).status_code == 303
         assert sign_in(eve, site.token("auditor")).status_code == 303
         assert eve.get(HOME).status_code == 200
+
+
+def test_a_form_in_a_charset_that_decodes_nothing_is_refused(site: AdminSite) -> None:
+    """A stranger's multipart form names its charset; Python's ``undefined`` raised where no page caught it."""
+    part = b'--a\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--a--\r\n'
+    answer = site.browser().post(
+        SIGN_IN, content=part, headers={"content-type": "multipart/form-data; boundary=a; charset=undefined"}
+    )
+
+    assert answer.status_code == 422
+    assert "cannot be read" in answer.text
+
+
+def test_whoever_signed_in_can_sign_out_also_where_the_host_has_administrators_of_its_own(tmp_path: Path) -> None:
+    """The button was missing wherever ``admin=`` was given, also for those whom it does not know."""
+    with AdminSite(tmp_path, admin=lambda scope: None) as site:
+        browser = site.administrator("auditor")
+
+        assert "Sign out" in browser.get(HOME).text
+        send(browser, HOME, f"{HOME}/sign-out")
+        assert browser.get(HOME).status_code == 303
+
+
+def test_an_error_page_has_no_button_that_cannot_work(site: AdminSite) -> None:
+    """An error page is no page of a session: a sign-out form there had no form token and was always refused."""
+    page = site.administrator("auditor").get(f"{HOME}/tokens")
+
+    assert page.status_code == 403
+    assert 'name="form_token" value=""' not in page.text
+
+
+def test_what_admin_returns_is_checked_before_it_is_believed(tmp_path: Path) -> None:
+    """``True`` is no administrator: an error that says so, not a crash in the middle of a page."""
+    with AdminSite(tmp_path, admin=lambda scope: True) as site:
+        answer = site.browser().get(HOME)
+
+    assert answer.status_code == 500
+    assert "bool" in answer.text
