@@ -29,9 +29,10 @@ from consentgate.service.status import PolicyStatus, status_of
 from consentgate.service.steering import Steering
 from consentgate.service.tokens import NewToken
 from consentgate.store import entries as entry_shelf
+from consentgate.store import queue
 from consentgate.store.subjects import DecisionRow
 from consentgate.terms.calendar import Calendar, Standing
-from consentgate.terms.instants import Instant
+from consentgate.terms.instants import SECOND, Instant
 from consentgate.terms.policy import Policy, Translation, Version
 from consentgate.terms.subject import Subject
 
@@ -69,12 +70,15 @@ class Health:
 
     Args:
         ledger: origin, size, instant of the last entry, checkpoint, keys.
-        waiting: writes of this process that wait for their transaction.
+        waiting: writes of this process that wait for their transaction; on PostgreSQL also what is on record, by
+            whichever process, and waits for its place in the ledger.
+        age: how long the oldest of them has waited, in microseconds.
         alarms: what somebody should look at.
     """
 
     ledger: LedgerState
     waiting: int
+    age: int
     alarms: tuple[Alarm, ...]
 
 
@@ -243,7 +247,13 @@ class Administration(Steering):
     async def health(self, by: Administrator) -> Health:
         """How the ledger is: size, last checkpoint, what waits, alarms."""
         by.require(*ROLES)
-        return Health(await self.terms.ledger_state(), self.terms.engine.writer.waiting, self.terms.alarms())
+        engine = self.terms.engine
+        unplaced = await self.terms._read(queue.waiting) if engine.database.queues else None
+        age = int(engine.writer.oldest * SECOND)
+        if unplaced is not None and unplaced.oldest is not None:
+            age = max(age, self.terms.clock() - unplaced.oldest)
+        waiting = engine.writer.waiting + (unplaced.entries if unplaced else 0)
+        return Health(await self.terms.ledger_state(), waiting, age, self.terms.alarms())
 
     async def consistency(self, by: Administrator, old: int, new: int | None = None) -> Consistency:
         """Prove that the ledger of one size is the beginning of that of another.

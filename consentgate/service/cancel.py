@@ -61,10 +61,11 @@ def cancel(
             policy=policy,
             version=resting.label,
         )
+    if meta.advance_generation(connection, calendar.generation) is None:
+        raise CalendarMovedError("something was published meanwhile")
     shelf.insert_cancellation(connection, version.serial, pending.at)
     make = admin_entry(ACTION, policy=policy, version=label, serial=version.serial, reason=reason)
     append_with_administrator(pending, make, by.id, randomness)
-    meta.bump_generation(connection)
     return version
 
 

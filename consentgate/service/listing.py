@@ -124,13 +124,13 @@ class HistoryItem:
     """An entry about a subject.
 
     Args:
-        index: its place in the ledger.
+        index: its place in the ledger; ``None`` where it is on record and waits for one (PostgreSQL).
         entry: what it says in clear.
         opened: its personal fields that are still there.
         erased: names of those that are not.
     """
 
-    index: int
+    index: int | None
     entry: Entry
     opened: dict[str, str]
     erased: tuple[str, ...]
@@ -228,8 +228,8 @@ def decisions(
     else:
         rows = _of_subject(connection, tag, wanted, place)[: limit + 1]
     page, more = rows[:limit], len(rows) > limit
-    leaves = entry_shelf.entries_by_refs(connection, [row.ref for row in page])
-    items = tuple(_item(row, decode(leaves[row.ref].leaf)) for row in page)
+    leaves = entry_shelf.leaves(connection, [row.ref for row in page])
+    items = tuple(_item(row, decode(leaves[row.ref])) for row in page)
     last = page[-1] if page else None
     return Page(items, write_cursor(last.at.to_bytes(8, "big"), last.ref) if more and last else None)
 
@@ -344,20 +344,19 @@ def history(
         connection: in a transaction.
     """
     openings = openings_about(connection, tag)
-    leaves = entry_shelf.entries_by_refs(connection, [row.ref for row in openings])
-    items = [
-        _history_item(leaves[row.ref].idx, decode(leaves[row.ref].leaf), row) for row in openings if row.ref in leaves
-    ]
+    refs = [row.ref for row in openings]
+    places, leaves = entry_shelf.placed(connection, refs), entry_shelf.leaves(connection, refs)
+    items = [_history_item(places.get(row.ref), decode(leaves[row.ref]), row) for row in openings if row.ref in leaves]
     return SubjectRecord(
         subject,
-        tuple(sorted(items, key=lambda item: item.index)),
+        tuple(sorted(items, key=lambda item: (item.index is None, item.index or 0))),
         status(subject_shelf.decisions_of(connection, tag)),
         tuple(hold for hold in holds if hold.subject is not None and hold.subject.key == subject.key),
         is_held(connection, tag, erase_shelf.held_tags(connection)),
     )
 
 
-def _history_item(index: int, entry: Entry, row: OpeningRow) -> HistoryItem:
+def _history_item(index: int | None, entry: Entry, row: OpeningRow) -> HistoryItem:
     openings = parse_openings(row.openings)
     erased = check_openings(entry.commitments, openings)
     return HistoryItem(index, entry, {name: one.value for name, one in openings.items()}, erased)

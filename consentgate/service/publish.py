@@ -79,16 +79,6 @@ def publication_of(plan: Plan, *, dry_run: bool) -> Publication:
     )
 
 
-def check_plan(plan: Plan, pending: Pending) -> None:
-    """Demand that nothing was published since a plan was made.
-
-    Raises:
-        CalendarMovedError: something was.
-    """
-    if pending.generation != plan.generation:
-        raise CalendarMovedError("something was published meanwhile")
-
-
 def execute(
     connection: Connection,
     pending: Pending,
@@ -98,6 +88,7 @@ def execute(
     by: str,
     randomness: Callable[[int], bytes],
     approver: str | None = None,
+    first: Callable[[Connection, Pending], None] | None = None,
 ) -> Publication:
     """Publish a plan inside the writer's transaction.
 
@@ -109,19 +100,23 @@ def execute(
         by: who publishes; stands in the ledger as a commitment.
         randomness: returns *n* random bytes.
         approver: the second person, where one was needed; likewise a commitment.
+        first: what belongs to it, done once it is certain that the plan holds.
 
     Raises:
         CalendarMovedError: the plan is out of date.
     """
-    check_plan(plan, pending)
-    # Locked, not only looked at: on PostgreSQL another process may be publishing at this moment.
-    if meta.lock_generation(connection, pending.generation) != plan.generation:
+    # Counted before anything is done: on PostgreSQL another process may be publishing at this moment, and here an
+    # earlier job of the same batch.
+    generation = meta.advance_generation(connection, plan.generation)
+    if generation is None:
         raise CalendarMovedError("something was published meanwhile")
+    if first is not None:
+        first(connection, pending)
     # The plan holds, so this calendar has every version there is.
-    first = max((version.serial for version in calendar.versions), default=0) + 1
+    serial = 1 + max((version.serial for version in calendar.versions), default=0)
     # The instant of its entry, which follows: each entry of a batch is a microsecond later than the one before.
     versions = tuple(
-        replace(version, serial=first + place, published=pending.at + place)
+        replace(version, serial=serial + place, published=pending.at + place)
         for place, version in enumerate(plan.versions)
     )
     known = {policy.slug: policy for policy in (*calendar.policies, *plan.policies)}
@@ -143,7 +138,6 @@ def execute(
     ]
     for entry in entries:
         append_with_administrator(pending, entry, by, randomness, approver=approver)
-    generation = meta.bump_generation(connection)
     return Publication(
         versions, plan.translations, plan.policies, plan.unchanged, plan.findings, dry_run=False, generation=generation
     )

@@ -124,11 +124,8 @@ class Terms(Upkeep):
         """Carry a plan out; `first` is done in the same transaction, once it is certain that the plan holds."""
 
         def work(connection: Connection, pending: Pending) -> publishing.Publication:
-            publishing.check_plan(plan, pending)
-            if first is not None:
-                first(connection, pending)
             return publishing.execute(
-                connection, pending, plan, calendar, by=by, randomness=self._randomness, approver=approver
+                connection, pending, plan, calendar, by=by, randomness=self._randomness, approver=approver, first=first
             )
 
         done = await self._write(work)

@@ -74,7 +74,24 @@ def bump_generation(connection: Connection) -> int:
     """Count one publication; return the new value. Within the transaction that publishes."""
     counted = cast(cast(META.c.value, BIG) + 1, Text)
     statement = update(META).where(META.c.key == GENERATION).values(value=counted).returning(META.c.value)
-    counted_ = int(connection.execute(statement).scalar_one())
+    value = int(connection.execute(statement).scalar_one())
+    _notify(connection)
+    return value
+
+
+def advance_generation(connection: Connection, expected: int) -> int | None:
+    """`lock_generation`, compare and `bump_generation` in one statement.
+
+    Returns:
+        The new value; ``None`` where it was not the expected one, and nothing was counted.
+    """
+    counted = update(META).where(META.c.key == GENERATION, META.c.value == str(expected))
+    if connection.execute(counted.values(value=str(expected + 1))).rowcount == 0:
+        return None
+    _notify(connection)
+    return expected + 1
+
+
+def _notify(connection: Connection) -> None:
     if connection.info.get("notifies"):
         connection.execute(text(f"NOTIFY {CHANNEL}"))
-    return counted_

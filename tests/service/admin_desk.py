@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from consentgate.service.administrators import Administrator
 from consentgate.service.drafts import DraftInfo, DraftRef
 from consentgate.service.preview import Preview
 from consentgate.service.proposals import Done
+from consentgate.store import queue
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject
 from consentgate.testing import run
@@ -18,6 +20,13 @@ EDITOR = Administrator("edith", frozenset({"editor"}))
 PUBLISHER = Administrator("paul", frozenset({"publisher"}))
 SECOND = Administrator("petra", frozenset({"publisher"}))
 OWNER = Administrator("olga", frozenset({"owner"}))
+
+
+def placed(desk: Desk) -> None:
+    """Wait until everything on record has its place in the ledger: on PostgreSQL that is a moment later."""
+    deadline = time.monotonic() + 30
+    while run(desk.terms._read(queue.waiting)).entries and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def body(label: str, text: str = TEXT, *, policy: str = "terms", language: str = "en", **front: str) -> bytes:

@@ -118,7 +118,10 @@ def settings_for(database: str, **options: Any) -> Settings:
 
 
 ON_POSTGRES = {
+    "test_administration",
     "test_decide",
+    "test_drafts",
+    "test_editing",
     "test_erase",
     "test_export",
     "test_link",

@@ -21,7 +21,7 @@ from consentgate.terms.instants import DAY
 from consentgate.terms.policy import Act, Policy
 from consentgate.terms.subject import Subject, SubjectKind
 from consentgate.testing import FrozenClock, run
-from tests.service.admin_desk import AUDITOR, EDITOR, OWNER, PUBLISHER, publish, record, write
+from tests.service.admin_desk import AUDITOR, EDITOR, OWNER, PUBLISHER, placed, publish, record, write
 from tests.service.conftest import ALICE, BOB, MEMBERS, NOTICE, TERMS, TEXT, VISITOR, Desk, draft, settings_for
 from tests.service.fill import load_filler
 
@@ -136,6 +136,7 @@ def test_a_question_that_cannot_be_answered_is_refused(
 # --- cost --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite
 def test_publishing_takes_the_same_few_statements_however_many_have_decided(desk: Desk) -> None:
     """At most ten in its transaction, and one more where drafts of ours go with it; with 3,000 acceptances as with
     none."""
@@ -313,9 +314,10 @@ def test_a_subjects_record_is_their_history_standing_and_holds(desk: Desk) -> No
 def test_health_says_where_the_ledger_stands(desk: Desk) -> None:
     """Size, checkpoint, what waits, alarms."""
     desk.publish(draft("1"))
+    placed(desk)
     found = run(desk.terms.admin.health(EDITOR))
 
-    assert (found.ledger.size, found.waiting, found.alarms) == (1, 0, ())
+    assert (found.ledger.size, found.waiting, found.age, found.alarms) == (1, 0, 0, ())
 
 
 def test_a_consistency_proof_verifies(desk: Desk) -> None:
@@ -323,6 +325,7 @@ def test_a_consistency_proof_verifies(desk: Desk) -> None:
     desk.publish(draft("1"))
     for number in range(6):
         record(desk, Subject(str(number)))
+    placed(desk)
     for old in range(1, 8):
         found = run(desk.terms.admin.consistency(AUDITOR, old))
         proof = [bytes.fromhex(one) for one in found.proof]
@@ -407,6 +410,7 @@ def test_who_did_something_stands_in_the_ledger_as_a_commitment_only(desk: Desk)
     """The export without openings does not name the administrator."""
     write(desk, "1")
     publish(desk, write(desk, "1").ref, policies=[Policy("terms", (("en", "Terms"),))])
+    placed(desk)
     exported = desk.export().decode()
 
     assert "paul" in exported

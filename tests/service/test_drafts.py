@@ -8,7 +8,7 @@ from consentgate.errors import ForbiddenError, InputError, NotFoundError, Precon
 from consentgate.service.drafts import MAX_BODY_BYTES
 from consentgate.terms.canonical import digest
 from consentgate.testing import run
-from tests.service.admin_desk import AUDITOR, EDITOR, PUBLISHER, body, write
+from tests.service.admin_desk import AUDITOR, EDITOR, PUBLISHER, body, placed, write
 from tests.service.conftest import Desk
 
 MALFORMED = [b"", b"no front matter", b"---\nversion: [\n---\nx", b"\xff\xfe", body("1", impact="huge"), body("other")]
@@ -52,8 +52,10 @@ def test_nobody_overwrites_what_they_have_not_seen(desk: Desk) -> None:
 def test_saving_the_same_bytes_again_is_no_conflict_and_no_entry(desk: Desk) -> None:
     """A request that is repeated because its answer was lost changes nothing."""
     run(desk.terms.admin.put_draft(EDITOR, "terms", "1", "en", b"one"))
+    placed(desk)
     before = run(desk.terms.head())
     again = run(desk.terms.admin.put_draft(EDITOR, "terms", "1", "en", b"one"))
+    placed(desk)
 
     assert again.body == b"one"
     assert before is not None

@@ -28,6 +28,7 @@ from tests.service.admin_desk import (
     OWNER,
     PUBLISHER,
     SECOND,
+    placed,
     preview,
     publish,
     record,
@@ -40,6 +41,7 @@ NEW = TEXT + "Bring back what you borrow.\n"
 
 def entries(desk: Desk) -> list[object]:
     """Everything in the ledger."""
+    placed(desk)
     return run(desk.terms._read(lambda connection: [decode(row.leaf) for row in shelf.entries(connection, 0, 10_000)]))
 
 

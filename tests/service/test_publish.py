@@ -279,3 +279,21 @@ def test_the_sample_policies_publish_and_verify(desk: Desk) -> None:
     assert {one.impact for one in done.published} == {Impact.MATERIAL, Impact.EDITORIAL}
     assert run(desk.terms.publish(root)).empty
     assert run(desk.terms.verify()).sound
+
+
+@pytest.mark.sqlite
+def test_two_publications_in_one_batch_do_not_take_each_others_serials(desk: Desk) -> None:
+    """Bug: the second job of a batch held its plan against the counter as it was before the first; its serial was
+    taken."""
+
+    async def both() -> None:
+        terms = desk.terms
+        await asyncio.gather(
+            terms.publish([draft("1")], policies=[TERMS]),
+            terms.publish([draft("1", "Privacy.\n", policy="privacy")], policies=[NOTICE]),
+            terms.publish([draft("1", "Members.\n", policy="members")], policies=[MEMBERS]),
+        )
+
+    run(both())
+    assert sorted(version.serial for version in desk.terms.calendar.versions) == [1, 2, 3]
+    assert run(desk.terms.verify()).sound

@@ -57,7 +57,7 @@ _STATES = {
 class Happening:
     """A line of a history."""
 
-    index: int
+    index: int | None
     at: Instant
     words: str
     personal: tuple[tuple[str, str], ...]

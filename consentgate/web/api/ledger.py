@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from consentgate.service.administrators import ROLES, Administrator
 from consentgate.service.records import instant_or_none
 from consentgate.service.terms import Terms
-from consentgate.terms.instants import format_instant
+from consentgate.terms.instants import SECOND, format_instant
 from consentgate.web.api.door import Door
 from consentgate.web.api.problems import problems
 
@@ -56,7 +56,8 @@ class HealthOut(BaseModel):
     origin: str
     size: int
     at: str | None = Field(description="instant of the last entry, which the newest checkpoint covers")
-    waiting: int = Field(description="writes of this process that wait")
+    waiting: int = Field(description="what waits to be written, or for its place in the ledger")
+    age: float = Field(description="seconds that the oldest of it has waited")
     alarms: list[AlarmOut]
 
 
@@ -92,6 +93,7 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
             size=found.ledger.size,
             at=instant_or_none(found.ledger.at),
             waiting=found.waiting,
+            age=found.age / SECOND,
             alarms=[
                 AlarmOut(
                     kind=one.kind, what=one.what, hint=one.hint, first=format_instant(one.first),

@@ -43,7 +43,7 @@ class EraseIn(BasisIn):
 class EntryOut(BaseModel):
     """An entry about a subject."""
 
-    index: int
+    index: int | None = Field(description="its place in the ledger; null where it waits for one")
     entry: dict[str, Any] = Field(description="as it stands in the ledger")
     opened: dict[str, str] = Field(description="its personal fields that are still there")
     erased: list[str] = Field(description="names of those that are not")

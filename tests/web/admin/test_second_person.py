@@ -76,7 +76,7 @@ def test_a_token_without_a_holder_is_of_whoever_made_it(site: AdminSite) -> None
 
 
 def test_who_approves_settings_sees_each_that_changes_and_what_it_was(site: AdminSite) -> None:
-    """"The settings change at once" was all that a second person was told."""
+    """ "The settings change at once" was all that a second person was told."""
     owner = site.administrator("owner")
     bea, carl = newcomer(site, owner, "Bea", holder="bea"), newcomer(site, owner, "Carl", holder="carl")
     first = propose(bea)
