@@ -55,17 +55,13 @@ def generation(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def lock_generation(connection: Connection, known: int | None = None) -> int:
+def lock_generation(connection: Connection) -> int:
     """`generation`, and until the transaction ends nobody else publishes, erases or holds anything.
 
-    On SQLite a write transaction is alone anyway, so that it is not even read again where it is `known`.
-
-    Args:
-        connection: of the transaction.
-        known: what `generation` said in this same transaction.
+    On SQLite a write transaction is alone anyway.
     """
     if connection.dialect.name == "sqlite":
-        return generation(connection) if known is None else known
+        return generation(connection)
     found = connection.scalar(select(META.c.value).where(META.c.key == GENERATION).with_for_update())
     return int(found or 0)
 

@@ -41,3 +41,10 @@ def test_the_generation_counts_publications(database: Database) -> None:
         assert meta.bump_generation(connection) == 3
         raise LookupError
     assert database.read(meta.generation) == 2
+
+
+def test_the_generation_is_counted_only_from_where_it_was_expected(database: Database) -> None:
+    """Compared and counted in one statement: of two who expect the same, one is told to look again."""
+    assert database.write(lambda connection: meta.advance_generation(connection, 0)) == 1
+    assert database.write(lambda connection: meta.advance_generation(connection, 0)) is None
+    assert database.read(meta.generation) == 1
