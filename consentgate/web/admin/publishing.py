@@ -24,7 +24,7 @@ from consentgate.terms.languages import direction
 from consentgate.web.admin.access import Entered
 from consentgate.web.admin.forms import Form
 from consentgate.web.admin.frame import LANGUAGE, Frame
-from consentgate.web.admin.sentences import Told, consequences, counted, findings_told, notice_told
+from consentgate.web.admin.sentences import Told, consequences, counted, findings_told, moment, notice_told
 from consentgate.web.present import stats_line
 from consentgate.web.redlines import redline_html, text_html
 from consentgate.web.render import autonym
@@ -139,7 +139,10 @@ class Publishing:
         calendar, now = await self._frame.terms.fresh(), self._frame.terms.clock()
         return Judged(
             will=consequences(preview, calendar, now),
-            told=findings_told(preview.publication.findings),
+            # Whether the notice is kept stands in a section of its own.
+            told=findings_told(
+                tuple(one for one in preview.publication.findings if one.code != "short-notice")
+            ),
             notices=tuple(notice_told(notice) for notice in preview.notices if notice.promised),
             short=any(not notice.kept for notice in preview.notices),
             texts=self._cards(preview),
@@ -168,7 +171,8 @@ class Publishing:
 
     def _happened(self, entered: Entered, done: Done) -> Response:
         return self._frame.show(
-            entered, "published.html", lines=_done(done.publication), proposal=done.proposal, now_what=done.publication
+            entered, "published.html", proposal=done.proposal,
+            lines=_done(done.publication, self._frame.terms.clock()),
         )
 
     # --- the second person ---------------------------------------------------------------------------------------
@@ -258,8 +262,12 @@ def _proposal(proposal: Proposal, who: Administrator, names: Mapping[str, str]) 
     )  # fmt: skip
 
 
-def _done(publication: Publication) -> tuple[str, ...]:
-    lines = [f"{version.policy} {version.label}" for version in publication.published]
+def _done(publication: Publication, now: Instant) -> tuple[str, ...]:
+    lines = [
+        f"{version.policy} {version.label}, which takes effect "
+        + (f"on {moment(version.effective)}" if version.effective > now else "at once")
+        for version in publication.published
+    ]
     lines += [f"{version.policy} {version.label} in {one.language}" for version, one in publication.translations]
     lines += [f"the settings of {policy.slug}" for policy in publication.policies]
     if not lines and publication.unchanged:

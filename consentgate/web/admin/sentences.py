@@ -161,6 +161,6 @@ def notice_told(notice: Notice) -> Told:
         return Told(f"{notice.label} gives {given} of notice; this policy promises {promised}.", warning=False)
     return Told(
         f"{notice.label} gives only {given} of notice, and this policy promises {promised}. "
-        "Choose a later date, or confirm the short notice below.",
+        "A later date keeps the promise; whoever publishes can also confirm the short notice.",
         warning=True,
     )

@@ -26,6 +26,9 @@ from consentgate.web.admin.sentences import Told, findings_told
 from consentgate.web.present import stats_line
 from consentgate.web.redlines import redline_html, text_html
 
+_ROOM = 30
+"""Days a new draft proposes between now and its effect, at least."""
+
 _FILE_NAME = re.compile(
     r"(?P<label>[A-Za-z0-9][A-Za-z0-9._-]{0,39}?)\.(?P<language>[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*)\.md"
 )
@@ -136,7 +139,10 @@ class Writing:
         text = "# Title\n\nWrite here.\n"
         if version is not None and fields["language"] in version.languages:
             text = await self._frame.terms.text(version.translation(fields["language"]).digest)
-        effective = to_datetime(self._frame.terms.clock() + 30 * DAY).date().isoformat()
+        policy = calendar.by_slug.get(fields["policy"])
+        # Midnight of a day that leaves the whole notice, also to who writes it at noon and publishes it tomorrow.
+        days = max(_ROOM, policy.notice_days if policy else 0) + 2
+        effective = to_datetime(self._frame.terms.clock() + days * DAY).date().isoformat()
         front = f"impact: material\neffective: {effective}\nsummary: What changed, in plain words.\n"
         return f"---\n{front}---\n{text}".encode()
 

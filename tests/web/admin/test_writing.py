@@ -223,3 +223,32 @@ def test_a_draft_is_deleted_by_its_last_reader_only(site: AdminSite) -> None:
     assert _save(browser, "", do="delete").headers["location"] == f"{HOME}/drafts"
 
     assert browser.get(DRAFT).status_code == 404
+
+
+def test_what_is_published_for_a_date_is_not_said_to_be_in_effect(site: AdminSite) -> None:
+    """The last page said "published", and no more, of what takes effect in a year."""
+    site.publish_old()
+    browser = site.administrator("publisher")
+    fields = {"policy": "terms-of-use", "label": "2", "language": "en"}
+    send(browser, f"{HOME}/drafts/new", f"{HOME}/drafts/new", fields)
+    here = f"{HOME}/publish?draft=terms-of-use/2/en"
+    state = re.search(r'name="state" value="([^"]+)"', browser.get(here).text)
+    assert state
+    done = send(browser, here, f"{HOME}/publish", {"draft": "terms-of-use/2/en", "state": state[1]}).text
+
+    assert "which takes effect on " in done
+
+
+def test_what_a_new_draft_proposes_keeps_the_promised_notice(site: AdminSite) -> None:
+    """It proposed midnight in 30 days, which from noon on is 29, and never looked at what the policy promises."""
+    site.folder.joinpath("terms-of-use").mkdir(parents=True)
+    site.folder.joinpath("terms-of-use/policy.toml").write_text(
+        'title = "Terms of Use"\nkind = "contract"\nnotice_days = 60\n'
+    )
+    site.publish_old()
+    browser = site.administrator("publisher")
+    fields = {"policy": "terms-of-use", "label": "2", "language": "en"}
+    page = browser.get(send(browser, f"{HOME}/drafts/new", f"{HOME}/drafts/new", fields).headers["location"]).text
+
+    assert "days of notice" not in page
+    assert "gives only" not in browser.get(f"{HOME}/publish?draft=terms-of-use/2/en").text
