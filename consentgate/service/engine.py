@@ -159,6 +159,8 @@ class Engine:
         last = self.database.read(line.newest) if self.database.queues else None
         if last is None:
             return True
+        if self.sequencer is not None:
+            self.sequencer.wake(hurry=True)
         deadline, pause = time.monotonic() + timeout, 0.002
         while self.database.read(lambda connection: line.waits_up_to(connection, last)):
             if time.monotonic() >= deadline:

@@ -4,13 +4,13 @@ Room: service. Any number of workers on any number of hosts write at the same ti
 needs the signing key: a batch of a worker's writer is its openings and one row of the queue for each entry. Whoever has
 the key puts them in their places (`consentgate.service.sequencer`).
 
-    begin     look which requests are recorded already, here or there
+    begin     look at the clock of the ledger and the publication counter: one statement
     jobs      each appends entries (and their openings)
     finish    insert openings and queue rows
     commit    only now is anything acknowledged
 
-A request that two workers get at once is recorded once: its opening has the request's ref for its key. Openings are
-inserted in the order of their refs, so that two such batches never wait for one another in a circle.
+A request that two workers get at once is recorded once: its opening has the request's ref for its key. So nobody looks
+first; where the key is taken the batch is rolled back, and the same again looks and finds the first record.
 
 The instant of an entry is the worker's. It is later than that of every entry committed before the worker looked,
 whatever the clocks of the hosts say: what one subject decides, one thing after the other, stays in that order. Entries
@@ -26,7 +26,6 @@ from sqlalchemy import Connection
 
 from consentgate.service.ledger import Pending
 from consentgate.store import entries as shelf
-from consentgate.store import meta, subjects
 from consentgate.store import queue as line
 from consentgate.store.queue import QueueRow
 from consentgate.store.writer import Job
@@ -47,31 +46,34 @@ class Queue:
         self.on_batch: Callable[[int], None] = lambda _entries: None
         self._clock = clock
         self._came = came
+        self._careful = False
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch."""
-        edge = line.edge(connection)
-        refs = [ref for job in jobs for ref in job.refs]
-        known = shelf.refs_known(connection, refs) if refs else {}
+        edge, generation = line.edge(connection)
+        known: dict[bytes, int] = {}
+        if self._careful:
+            known = shelf.refs_known(connection, [ref for job in jobs for ref in job.refs])
         now = self._clock()
         self.behind = max(0, edge - now)
-        return Pending(max(now, edge + 1), meta.generation(connection), known, start=None)
+        return Pending(max(now, edge + 1), generation, known, start=None)
 
     def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
         """Write the batch: openings, and a row of the queue for each entry."""
         if not pending.entries:
             return
         step("before-entries")
-        subjects.insert_openings(connection, sorted(pending.openings))
         step("before-head")
         rows = zip(pending.entries, pending.times, strict=True)
-        line.enqueue(connection, [QueueRow(row.ref, at, row.leaf) for row, at in rows])
+        line.keep(connection, pending.openings, [QueueRow(row.ref, at, row.leaf) for row, at in rows])
 
     def committed(self, pending: Pending) -> None:
         """The batch is durable: tell whoever sequences."""
+        self._careful = False
         if pending.entries:
             self.on_batch(len(pending.entries))
             self._came()
 
     def rolled_back(self) -> None:
-        """Nothing happened, and nothing is kept in memory."""
+        """Nothing happened, or nobody knows: the same again looks first what is recorded already."""
+        self._careful = True

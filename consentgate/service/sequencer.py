@@ -38,6 +38,10 @@ LARGEST_BATCH = 2_048
 _IDLE = 0.1
 """Seconds between two looks while nobody says that there is something: entries of workers without a key."""
 
+_PACE = 0.05
+"""Seconds between two batches, unless somebody waits for a receipt: each batch is a commit and a signature, and those
+who decide share the disk and the interpreter with it."""
+
 _BUSY = 0.005
 """Seconds after which a head that somebody else has is tried again."""
 
@@ -62,7 +66,7 @@ class Sequencer:
         self._step: Step = (lambda name: on_step(f"sequencer:{name}")) if on_step else (lambda _name: None)
         self._failures = 0
         self._pid = os.getpid()
-        self._wake = threading.Event()
+        self._wake, self._hurry = threading.Event(), threading.Event()
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="consentgate-sequencer", daemon=True)
@@ -76,8 +80,10 @@ class Sequencer:
         """Begin."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Say that there is something to do. From any thread."""
+    def wake(self, *, hurry: bool = False) -> None:
+        """Say that there is something to do; with `hurry`, that somebody waits for it. From any thread."""
+        if hurry:
+            self._hurry.set()
         self._wake.set()
 
     def close(self, timeout: float = 10.0) -> None:
@@ -88,23 +94,29 @@ class Sequencer:
         """
         self._deadline = time.monotonic() + timeout
         self._closing.set()
-        self._wake.set()
+        self.wake(hurry=True)
         if self._thread.is_alive() and os.getpid() == self._pid:
             self._thread.join(timeout + 1)
 
     def _run(self) -> None:
         while True:
-            pause = self._attempt()
+            rest = self._attempt()
             if self._closing.is_set():
                 # Only an empty queue ends it at once; a head that is taken, or a database that is away, may come back.
-                if pause == _IDLE or time.monotonic() >= self._deadline:
+                if rest == _IDLE or time.monotonic() >= self._deadline:
                     return
                 time.sleep(_BUSY)
-            elif pause and self._wake.wait(pause):
+                continue
+            if rest == _IDLE:
+                self._wake.wait(_IDLE)
+                rest = _PACE
+            if rest:
+                self._hurry.wait(rest)
                 self._wake.clear()
+                self._hurry.clear()
 
     def _attempt(self) -> float:
-        """Sequence a batch; how long to wait before the next: nothing while there is more."""
+        """Sequence a batch; how long to rest before the next: not at all while there is much more."""
         try:
             if self._database.read(line.newest) is None:
                 self._healed()
@@ -115,7 +127,7 @@ class Sequencer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread that sequences
             return self._failed(ConsentGateError(f"the sequencer stumbled: {error!r}"))
         self._healed()
-        return _BUSY if done is None else 0.0
+        return _BUSY if done is None else _PACE if done < LARGEST_BATCH else 0.0
 
     def _healed(self) -> None:
         if self._failures:

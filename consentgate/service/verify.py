@@ -184,7 +184,8 @@ class _Walk:
 
     def _entry(self, row: ExportRow, before: list[bytes]) -> None:
         entry = decode(row.leaf)
-        self.at = entry.at
+        # Of several hosts one entry may stand before another that is a moment older; the head has the latest instant.
+        self.at = max(self.at, entry.at)
         if entry.ref != row.ref:
             self._report.add(f"entry {row.idx}: its key is not the id in it")
         openings = parse_openings(row.opening.openings) if row.opening else {}

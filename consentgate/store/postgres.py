@@ -228,9 +228,9 @@ def _use(engine: Engine) -> Iterator[Connection]:
                 yield connection
         except BaseException:
             if own.closed:
+                # SQLAlchemy learns of it, and lets go of every connection that is as old as this one.
                 with suppress(Exception):
-                    connection.invalidate()
-                engine.dispose()
+                    connection.exec_driver_sql("SELECT 1")
             raise
 
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select
 
-from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert
-from consentgate.store.tables import HEAD, QUEUE
+from consentgate.store.meta import GENERATION
+from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, upsert
+from consentgate.store.subjects import OpeningRow, insert_openings
+from consentgate.store.tables import HEAD, META, OPENING, QUEUE
 
 
 class QueueRow(NamedTuple):
@@ -45,12 +47,36 @@ _TAKE = Prepared(
 _ZERO: ColumnElement[int] = literal_column("0")
 _EDGE = Prepared(
     lambda _: select(
-        func.coalesce(select(HEAD.c.at).scalar_subquery(), _ZERO), func.coalesce(func.max(QUEUE.c.at), _ZERO)
-    ).select_from(QUEUE),
+        func.coalesce(select(HEAD.c.at).scalar_subquery(), _ZERO),
+        func.coalesce(select(func.max(QUEUE.c.at)).scalar_subquery(), _ZERO),
+        META.c.value,
+    ).where(META.c.key == literal_column(f"'{GENERATION}'")),
     (),
+)
+_OPENED = list(OPENING.columns.keys())
+_ONE = Prepared(
+    lambda dialect: (
+        upsert(QUEUE, dialect)
+        .values(ref=bindparam("q_ref"), at=bindparam("q_at"), leaf=bindparam("q_leaf"))
+        .add_cte(upsert(OPENING, dialect).values({name: bindparam(f"o_{name}") for name in _OPENED}).cte("opened"))
+    ),
+    [*(f"o_{name}" for name in _OPENED), "q_ref", "q_at", "q_leaf"],
 )
 _NEWEST = Prepared(lambda _: select(func.max(QUEUE.c.id)), ())
 _OLDEST = Prepared(lambda _: select(func.min(QUEUE.c.id)), ())
+
+
+def keep(connection: Connection, openings: Sequence[OpeningRow], rows: Sequence[QueueRow]) -> None:
+    """Keep openings and let their entries wait; a single decision in one statement.
+
+    Openings go in by the order of their refs, so that two batches with the same requests never wait for one another in
+    a circle. One that is there already raises and rolls the transaction back.
+    """
+    if len(openings) == len(rows) == 1:
+        _ONE.run(connection, *openings[0], *rows[0])
+        return
+    insert_openings(connection, sorted(openings))
+    enqueue(connection, rows)
 
 
 def enqueue(connection: Connection, rows: Sequence[QueueRow]) -> None:
@@ -74,10 +100,13 @@ def every(connection: Connection) -> dict[bytes, bytes]:
     return {row.ref: row.leaf for row in connection.execute(select(QUEUE.c.ref, QUEUE.c.leaf))}
 
 
-def edge(connection: Connection) -> int:
-    """The latest instant of any entry, in the ledger or waiting: one statement, so that none is missed between."""
+def edge(connection: Connection) -> tuple[int, int]:
+    """The latest instant of any entry, in the ledger or waiting, and the publication counter.
+
+    One statement: nothing that gets its place meanwhile is missed, and a batch has few of them.
+    """
     row = _EDGE.one(connection)
-    return max(row) if row else 0
+    return (0, 0) if row is None else (max(row[0], row[1]), int(row[2]))
 
 
 def newest(connection: Connection) -> int | None:

@@ -274,3 +274,18 @@ def test_two_publishers_do_not_miss_each_other(open_desk: Callable[..., Desk]) -
     assert sorted(version.serial for version in calendar.versions) == [1, 2]
     assert desks[0].terms.engine.database.read(meta.generation) == 2
     assert run(desks[0].terms.verify()).problems == []
+
+
+def test_entries_of_two_hosts_may_stand_a_moment_out_of_order(keyless: Desk, settings: Settings) -> None:
+    """Whichever is placed first, the head has the latest instant, and verification knows that."""
+    keyless.publish(draft("1"))
+    keyless.accept(ALICE)
+    keyless.accept(BOB)
+    database = keyless.terms.engine.database
+    database.write(lambda connection: connection.exec_driver_sql("UPDATE consentgate_queue SET id = -id"))
+    engine = Engine.open(settings, Generation.local())
+    assert engine.settle(30)
+    engine.close()
+    report = run(keyless.terms.verify())
+
+    assert (report.problems, report.decisions) == ([], 2)
