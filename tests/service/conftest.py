@@ -119,6 +119,7 @@ def settings_for(database: str, **options: Any) -> Settings:
 
 ON_POSTGRES = {
     "test_administration",
+    "test_again",
     "test_decide",
     "test_drafts",
     "test_editing",
