@@ -15,9 +15,7 @@ and `RewindError` says so. We never sign two histories under one name.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from consentgate.evidence.entry import Entry, encode
 from consentgate.evidence.note import Signer, Verifier
 from consentgate.evidence.tiles import Frontier, Tile, tile_reader
 from consentgate.evidence.tlog import TILE_WIDTH, Reader, leaf_hash
+from consentgate.service import anchor
 from consentgate.store import entries as shelf
 from consentgate.store import meta, subjects
 from consentgate.store.entries import NO_PLACE, EntryRow, HeadRow, TileRow
@@ -124,7 +123,7 @@ class Ledger:
         signer: the ledger's key; its name is the origin.
         verifiers: every key that ever signed for this ledger, the present one among them.
         clock: instant now.
-        anchor: file outside the database that remembers the newest checkpoint, or ``None``.
+        anchor_file: outside the database, remembers the newest checkpoint; or ``None``.
         past: names it had before, oldest first.
     """
 
@@ -133,7 +132,7 @@ class Ledger:
         signer: Signer,
         verifiers: Sequence[Verifier],
         clock: Callable[[], Instant],
-        anchor: Path | None,
+        anchor_file: Path | None,
         past: Sequence[Past] = (),
     ) -> None:
         self.signer = signer
@@ -145,7 +144,7 @@ class Ledger:
         self.on_batch: Callable[[int], None] = lambda _entries: None
         """Told how many entries each committed batch had."""
         self._clock = clock
-        self._anchor = anchor
+        self._anchor = anchor_file
         self._frontier = Frontier()
         self._kept_at: Instant = 0
 
@@ -191,7 +190,8 @@ class Ledger:
             self._kept_at = pending.at
         self._frontier = pending.frontier
         self.on_batch(len(pending.entries))
-        self._remember(pending.note)
+        if self._anchor is not None:
+            anchor.remember(self._anchor, pending.note)
 
     def rolled_back(self) -> None:
         """Nothing happened: the frontier is immutable and was not moved."""
@@ -265,10 +265,10 @@ class Ledger:
 
     def _remembered(self) -> Checkpoint | None:
         """What the anchor file says, if there is one that is ours."""
-        if self._anchor is None or not self._anchor.exists():
+        if self._anchor is None:
             return None
         try:
-            return self.open(self._anchor.read_bytes()).checkpoint
+            return anchor.remembered(self._anchor, lambda note: self.open(note).checkpoint)
         except (VerificationError, OSError):
             log.warning("the anchor file %s is damaged or of another ledger; it is not used", self._anchor)
             return None
@@ -291,15 +291,6 @@ class Ledger:
                 hint="this is another database, or it was changed: see `consentgate doctor`, and find the right one",
                 size=known.size,
             )
-
-    def _remember(self, note: bytes) -> None:
-        """Replace the anchor file. Best effort: it is memory for alarms, not part of what makes a record durable."""
-        if self._anchor is None:
-            return
-        draft = self._anchor.with_name(f"{self._anchor.name}.{os.getpid()}")
-        with suppress(OSError):
-            draft.write_bytes(note)
-            draft.replace(self._anchor)
 
     # --- the reader's side ---------------------------------------------------------------------------------------
 
