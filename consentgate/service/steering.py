@@ -133,9 +133,18 @@ class Steering(Editing):
         Raises:
             PreconditionError: the settings are not those the caller knows.
             ImmutableError: kind or prevailing language of a policy that has versions.
+            NotFoundError, InputError: a retirement that `retire` would refuse.
         """
         by.require("publisher")
+        calendar, now = await self.terms.reload(), self.terms.clock()
+        present = calendar.by_slug.get(policy.slug)
+        if (policy.retired, policy.replaced_by) != (present and present.retired, present and present.replaced_by):
+            _check_retirement(calendar, policy.slug, policy.retired, policy.replaced_by, now)
+        return await self._put_policy(by, policy, if_match, expected)
 
+    async def _put_policy(
+        self, by: Administrator, policy: Policy, if_match: str | None, expected: str | None = None
+    ) -> Done:
         def check(calendar: Calendar) -> None:
             _check_policy(calendar, policy, if_match)
 
@@ -171,17 +180,23 @@ class Steering(Editing):
         calendar, now = await self.terms.reload(), self.terms.clock()
         if policy not in calendar.by_slug:
             raise NotFoundError(f"there is no policy {policy[:64]}", policy=policy[:64])
-        if replaced_by is not None and replaced_by not in calendar.by_slug:
-            raise NotFoundError(f"there is no policy {replaced_by[:64]}", hint="publish it first", field="replaced_by")
-        if replaced_by == policy:
-            raise InputError("a policy cannot replace itself", hint="name another", field="replaced_by")
-        if at is not None and at < now:
-            raise InputError("this instant is in the past", hint="leave it out to retire it now", field="at")
+        _check_retirement(calendar, policy, at, replaced_by, now)
         present = calendar.by_slug[policy]
         if present.retired is not None and present.retired <= now and at is None:
             return Done(publishing.publication_of(Plan(calendar.generation), dry_run=False))
         changed = replace(present, retired=now if at is None else at, replaced_by=replaced_by)
-        return await self.put_policy(by, changed, if_match=if_match)
+        return await self._put_policy(by, changed, if_match)
+
+
+def _check_retirement(
+    calendar: Calendar, policy: str, at: Instant | None, replaced_by: str | None, now: Instant
+) -> None:
+    if replaced_by == policy:
+        raise InputError("a policy cannot replace itself", hint="name another", field="replaced_by")
+    if replaced_by is not None and replaced_by not in calendar.by_slug:
+        raise NotFoundError(f"there is no policy {replaced_by[:64]}", hint="publish it first", field="replaced_by")
+    if at is not None and at < now:
+        raise InputError("this instant is in the past", hint="leave it out to retire it now", field="at")
 
 
 def _check_policy(calendar: Calendar, policy: Policy, if_match: str | None) -> None:

@@ -304,3 +304,29 @@ def _references(value: object) -> set[str]:
         mine = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
         return mine.union(*map(_references, value.values()))
     return set().union(*map(_references, value)) if isinstance(value, list) else set()
+
+
+def test_half_a_character_in_json_is_refused_and_not_answered_about(owner: Clerk) -> None:
+    """A lone surrogate stood in the detail of the problem document, which then could not be encoded."""
+    answer = owner("POST", "/publish", content=b'{"policies": [{"slug": "\\uD800", "title": "x"}]}',
+                   headers={"content-type": "application/json"})  # fmt: skip
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"replaced_by": "terms", "retired": "2030-01-01"}, 422),
+        ({"replaced_by": "nothing", "retired": "2030-01-01"}, 404),
+        ({"retired": "2020-01-01"}, 422),
+        ({"retired": "2030-01-01"}, 200),
+    ],
+)
+def test_settings_retire_a_policy_no_other_way_than_retire_does(
+    owner: Clerk, change: dict[str, Any], status: int
+) -> None:
+    """A policy could replace itself, or nothing that exists, or have been retired years ago."""
+    answer = owner("PUT", "/policies/terms", json={**SETTINGS, **change}, headers={"if-match": "*"})
+
+    assert answer.status_code == status, answer.text

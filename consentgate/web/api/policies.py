@@ -67,7 +67,7 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
     @router.put(
         "/policies/{policy}",
         responses={
-            **problems(409, 412),
+            **problems(404, 409, 412),
             202: {"model": PublishedOut, "description": "proposed; a second person decides"},
         },
         openapi_extra=takes(SettingsIn, _SETTINGS),
