@@ -65,9 +65,11 @@ def chart_of(curve: Curve, now: Instant) -> Chart:
     def y(number: int) -> float:
         return round(BOTTOM - (BOTTOM - TOP) * number / top, 1)
 
-    # A period counts where it ended; the last one has not, so it counts now.
-    ends = (min(point.at + curve.period, now) for point in curve.points)
-    spots = [(LEFT + 0.0, y(0)), *((x(at), y(point.total)) for at, point in zip(ends, curve.points, strict=True))]
+    # Level until a period begins, and grown where it ends; the last one has not ended, so it counts now.
+    spots = [(LEFT + 0.0, y(0))]
+    for point in curve.points:
+        spots.append((x(min(point.at, now)), y(point.total - point.accepted)))
+        spots.append((x(min(point.at + curve.period, now)), y(point.total)))
     spots.append((x(now), y(total)))
     path = "M" + " L".join(f"{across:g} {up:g}" for across, up in spots) if curve.points else ""
     noun = "acceptance" if total == 1 else "acceptances"

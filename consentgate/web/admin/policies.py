@@ -127,7 +127,7 @@ class Policies:
             version=info.version,
             translation=translation,
             dir=direction(translation.language),
-            text=text_html(source, slug="text", top=3),
+            text=text_html(source, slug="text", top=2),
         )
 
     async def cancel(self, entered: Entered, form: Form) -> Response:

@@ -163,8 +163,8 @@ class Publishing:
                     dir=direction(text.translation.language),
                     author_summary=text.translation.summary,
                     summary=stats_line(redline, words) if redline else "",
-                    redline=redline_html(redline, "changes", words, slug=slug, top=4) if redline else None,
-                    text=text_html(text.source, slug=slug, top=4),
+                    redline=redline_html(redline, "changes", words, slug=slug, top=3) if redline else None,
+                    text=text_html(text.source, slug=slug, top=3),
                 )
             )
         return tuple(cards)

@@ -41,6 +41,14 @@ def test_the_line_never_leaves_the_picture_and_never_falls(steps: list[int]) -> 
     assert [row.total for row in chart.rows] == [point.total for point in _curve(steps).points]
 
 
+def test_the_line_is_level_while_nobody_decides() -> None:
+    """Ten quiet days, then an acceptance: the line stands at zero until that day and rises within it."""
+    spots = re.findall(r"([\d.]+) ([\d.]+)", chart_of(_curve([0] * 10 + [3]), BEGIN + 11 * DAY).path)
+    level = [float(x) for x, y in spots if float(y) == BOTTOM]
+
+    assert max(level) == pytest.approx(LEFT + (RIGHT - LEFT) * 10 / 11, abs=0.1)
+
+
 @pytest.mark.parametrize(("total", "top"), [(0, 4), (1, 4), (4, 4), (5, 8), (9, 20), (21, 40), (1_000_001, 2_000_000)])
 def test_the_scale_has_round_quarters(total: int, top: int) -> None:
     """1, 2 or 5 times a power of ten for each of four lines."""
