@@ -65,10 +65,16 @@ def diff(
         show_json(_record(before, after, redline))
     elif html is None and mail is None:
         tell(f"{clean(before.name)} → {clean(after.name)}")
-        _print(redline, context)
+        print_redline(redline, context)
 
 
-def _print(redline: Redline, context: int) -> None:
+def print_redline(redline: Redline, context: int) -> None:
+    """Print what changed, for a reader.
+
+    Args:
+        redline: what.
+        context: unchanged paragraphs around a change.
+    """
     from consentgate.terms.views import to_text
 
     if not colourful():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consentgate.cli import options
+from consentgate.cli.desk import Desk, at
 from consentgate.cli.output import TIMES, clean, count, say, short, show_json, table, tell
 from consentgate.cli.project import Project, find_project, who, with_terms
 from consentgate.errors import ConfigurationError
@@ -56,6 +57,7 @@ def erase(
     ] = False,
     yes: Yes = False,
     by: options.By = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -72,10 +74,17 @@ def erase(
         raise ConfigurationError(
             "erase whom?", hint="name subjects, or --field with --older-than, or --reapply after a restore"
         )
+    if site is not None and (reapply or older_than is not None):
+        raise ConfigurationError("on a site, name subjects", hint="run --older-than and --reapply on its own host")
     if reapply:
         _done(with_terms(project.existing(), lambda terms: terms.reapply_erasures(by=who(by))), as_json=as_json)
         return
     why = _needed(basis)
+    if site is not None:
+        confirm(f"Erase {', '.join(field) if field else 'everything'} about {count(len(whom), 'subject')}?", yes=yes)
+        order = {"basis": why, "mode": "pseudonymise" if pseudonymise else None, "fields": field or None}
+        _elsewhere(Desk(project, site, by), whom, "erase", order, as_json=as_json)
+        return
     if older_than is not None:
         if not field or pseudonymise:
             raise ConfigurationError("--older-than goes with --field", hint="such as --field ip --older-than 30")
@@ -106,6 +115,7 @@ def hold(
     basis: Basis = None,
     release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
     by: options.By = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -114,7 +124,14 @@ def hold(
 
     While the hold lasts, neither `erase` nor `purge` touches what is known about them. Without a subject: the list.
     """
-    settings, whom = find_project(config, database).existing(), _subjects(subject)
+    project, whom = find_project(config, database), _subjects(subject)
+    if site is not None:
+        if not whom:
+            raise ConfigurationError("whom? A site is asked about one subject", hint="`consentgate subject KIND:ID`")
+        desk, act = Desk(project, site, by), "release" if release else "hold"
+        _elsewhere(desk, whom, act, {"basis": _needed(basis)}, as_json=as_json)
+        return
+    settings = project.existing()
     if not whom:
         _list(with_terms(settings, lambda terms: terms.holds(), reading=True), as_json=as_json)
         return
@@ -158,6 +175,23 @@ def purge(
         return
     confirm(f"Erase who made {count(due.entries, 'decision')}?", yes=yes)
     _done(with_terms(settings, lambda terms: terms.purge(policies=policy or None, by=who(by))), as_json=as_json)
+
+
+def _elsewhere(desk: Desk, whom: list[Subject], act: str, order: dict[str, Any], *, as_json: bool) -> None:
+    """Erase, hold or release on a site, one subject after the other."""
+    done = [desk.post(at("subjects", subject.key, act), order) for subject in whom]
+    entries, gone = sum(one["entries"] for one in done), all(one["gone"] for one in done)
+    if as_json:
+        records = [record for one in done for record in one["records"]]
+        show_json({"entries": entries, "records": records, "gone": gone})
+    elif act != "erase":
+        say(f"{count(len(whom), 'subject')}: {'held' if act == 'hold' else 'released'}, on record.")
+    elif entries:
+        say(f"{count(entries, 'entry', 'entries')}: personal fields erased, on record.")
+    else:
+        say("There was nothing to erase.")
+    if not gone:
+        tell("note: a long reader keeps an older state alive; the log is cleared at the next erasure or start.")
 
 
 def _subjects(given: list[str] | None) -> list[Subject]:

@@ -8,7 +8,7 @@ those are faults of ours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,29 @@ from consentgate.errors import ConfigurationError, ConsentGateError
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: done; refused, or something was found; the command line or the settings cannot be used."""
+
+
+class RefusedError(ConsentGateError):
+    """What the API refused, in its own words.
+
+    Args:
+        document: its problem document.
+        host: which site said it; empty for this process.
+    """
+
+    def __init__(self, document: Mapping[str, Any], host: str = "") -> None:
+        said = str(document.get("detail") or document.get("title") or "refused")
+        message = f"{host} refused: {said}" if host else said
+        errors = document.get("errors")
+        if isinstance(errors, list):
+            fields = [f"{one.get('field')}: {one.get('message')}" for one in errors[:5] if one.get("message") != said]
+            message += f" ({'; '.join(fields)})" if fields else ""
+        super().__init__(message, hint=str(document.get("hint", "")))
+        self.document = dict(document)
+
+    def problem(self) -> dict[str, Any]:
+        """The document itself."""
+        return self.document
 
 
 class Manner:

@@ -53,3 +53,12 @@ By = Annotated[
         show_default=False,
     ),
 ]
+Site = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="URL",
+        help="Ask a running site instead of a database; the token is read from CONSENTGATE_TOKEN.",
+        rich_help_panel=_WHERE,
+    ),
+]

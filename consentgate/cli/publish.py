@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consentgate.cli import options
+from consentgate.cli.desk import Desk, find_refs, published_body
 from consentgate.cli.failures import FAILED
 from consentgate.cli.output import clean, count, say, show_json, tell
 from consentgate.cli.project import Project, find_project, in_memory, missing, shown, who, with_terms
@@ -36,27 +37,36 @@ def publish(
     short_notice: Annotated[
         bool, typer.Option("--short-notice", help="Publish although the promised notice is not given.")
     ] = False,
-    by: options.By = None,
-    site: Annotated[
-        str | None,
+    draft: Annotated[
+        list[str] | None,
         typer.Option(
-            "--site",
-            metavar="URL",
-            help="Publish on a running site instead of in a database; the token is read from CONSENTGATE_TOKEN.",
+            "--draft", metavar="DRAFT", help="Publish this draft instead: POLICY/VERSION[/LANGUAGE]; may be repeated."
         ),
     ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="DATE", help="Effective date of texts that leave theirs open.")
+    ] = None,
+    expect: Annotated[
+        str | None, typer.Option("--expect", metavar="STATE", help="Only if nothing changed since `preview` said this.")
+    ] = None,
+    by: options.By = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Publish what is new in a folder of policies.
+    """Publish what is new in a folder of policies, or drafts.
 
     All of it or nothing. What is published already stays as it is, so doing it twice changes nothing; a file that
-    would change a published text is refused.
+    would change a published text is refused. With --draft, --at or --expect it is an administrator's act: where the
+    site asks for a second person, it becomes a proposal.
     """
     project = find_project(config, database)
     asked, notes = dry_run or check, list[str]()
-    if site is None:
+    if draft or at or expect:
+        order = {"at": at, "expected": expect, "dry_run": asked, "short_notice": short_notice}
+        record = _ordered(Desk(project, site, by), project, folder, draft or [], order)
+    elif site is None:
         record = _here(project, folder, notes, dry_run=asked, short_notice=short_notice, by=who(by))
     elif by is None:
         record = _remotely(project, folder, site, dry_run=asked, short_notice=short_notice)
@@ -66,7 +76,7 @@ def publish(
     if as_json:
         show_json({**record, "drift": drift} if check else record)
     else:
-        print_publication(record)
+        print_done(record)
     for note in notes:
         tell(note)
     if check and drift:
@@ -119,6 +129,35 @@ def _remotely(project: Project, folder: Path | None, site: str, *, dry_run: bool
     return publish_at(site, prefix, read_folder(project.policies(folder)), dry_run=dry_run, short_notice=short_notice)
 
 
+def _ordered(
+    desk: Desk, project: Project, folder: Path | None, drafts: list[str], order: dict[str, Any]
+) -> dict[str, Any]:
+    """Publish by way of the administrators' API, which knows drafts, dates and expected states."""
+    from consentgate.service.folder import read_folder
+
+    if drafts and folder is not None:
+        raise ConfigurationError("a folder, or drafts", hint="leave one of them out")
+    if drafts:
+        body: dict[str, Any] = {"refs": find_refs(desk, drafts, published=True)}
+    else:
+        body = published_body(read_folder(project.policies(folder)))
+    done: dict[str, Any] = desk.post("/publish", {**body, **order})
+    return done
+
+
+def print_done(record: dict[str, Any]) -> None:
+    """Print what was published, or the proposal that was made of it.
+
+    Args:
+        record: as the API answers it.
+    """
+    print_publication(record)
+    proposal = record.get("proposal")
+    if proposal is not None:
+        say(f"Nothing is published yet: proposal {proposal['id']} waits for a second person.")
+        tell(f"Somebody else looks at it and approves it: consentgate proposals show {proposal['id']}")
+
+
 def print_publication(record: dict[str, Any]) -> None:
     """Print what was published, or would be.
 
@@ -141,7 +180,7 @@ def print_publication(record: dict[str, Any]) -> None:
     elif not lines:
         say("Nothing to publish.")
     for finding in record["findings"]:
-        say(clean(_finding(finding)), hanging="  ")
+        say(clean(finding_line(finding)), hanging="  ")
 
 
 def _dates(version: dict[str, Any]) -> str:
@@ -159,6 +198,7 @@ def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _finding(finding: dict[str, Any]) -> str:
+def finding_line(finding: dict[str, Any]) -> str:
+    """A finding in one line, beginning with its level and place."""
     place = finding["file"] + (f":{finding['line']}" if finding["line"] else "")
     return f"{finding['level']}: {place + ': ' if place else ''}{finding['text']}"

@@ -1,7 +1,7 @@
-"""Publish on a running site, over its administrators' API. Standard library only.
+"""Do administration on a running site, over its administrators' API. Standard library only.
 
-Room: cli; called by ``publish --site``. The token goes to the one host that was named and nowhere else: no redirect is
-followed, and nothing is sent unencrypted but to this very machine.
+Room: cli; called by every command that takes ``--site``. The token goes to the one host that was named and nowhere
+else: no redirect is followed, and nothing is sent unencrypted but to this very machine.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from consentgate.cli.failures import RefusedError
 from consentgate.errors import ConfigurationError, ConsentGateError, UnauthenticatedError
 from consentgate.service.folder import Folder
 from consentgate.terms.draft import Draft
@@ -26,7 +27,8 @@ TOKEN = "CONSENTGATE_TOKEN"  # noqa: S105  (the name of the variable)
 TIMEOUT = 60
 """Seconds without a byte: a large publication compares many texts before it answers."""
 
-MAX_ANSWER = 5_000_000
+MAX_ANSWER = 50_000_000
+"""Bytes of the longest answer that is read: a bundle with its texts."""
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -55,7 +57,7 @@ def publish_at(site: str, prefix: str, folder: Folder, *, dry_run: bool, short_n
         "dry_run": dry_run,
         "short_notice": short_notice,
     }
-    answer = _post(url, json.dumps(body).encode(), _token())
+    answer = _document(url, send("POST", url, json.dumps(body).encode(), {"content-type": "application/json"})[2])
     if not isinstance(answer, dict) or not all(isinstance(answer.get(key), list) for key in _LISTS):
         _foreign(url, 200)
     return answer
@@ -65,7 +67,12 @@ _LISTS = ("published", "translations", "policies", "unchanged", "findings")
 
 
 def endpoint(site: str, prefix: str) -> str:
-    """The address to post to.
+    """The address to post a publication to; see `api_address`."""
+    return f"{api_address(site, prefix)}/publish"
+
+
+def api_address(site: str, prefix: str) -> str:
+    """The address of a site's API.
 
     Raises:
         ConfigurationError: not the address of a site, or one to which a token may not be sent.
@@ -86,7 +93,7 @@ def endpoint(site: str, prefix: str) -> str:
         raise ConfigurationError(
             f"the token would travel to {host} unencrypted", hint="use https; http is for localhost alone"
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{prefix}/api/v1/publish"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{prefix}/api/v1"
 
 
 def draft_record(draft: Draft) -> dict[str, str]:
@@ -158,29 +165,48 @@ class _NoRedirect(request.HTTPRedirectHandler):
         )
 
 
-def _post(url: str, body: bytes, token: str) -> Any:
-    sent = request.Request(  # noqa: S310  (`endpoint` lets through http and https only)
-        url,
-        body,
-        {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "Accept": "application/json, application/problem+json",
-            "User-Agent": "consentgate",
-        },
-        method="POST",
-    )
+def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """Send one request to a site, with the token of the environment.
+
+    Args:
+        method, url: what is asked, where; `api_address` made the beginning of it.
+        body: what is sent along, or ``None``.
+        headers: further ones.
+
+    Returns:
+        Status, headers by lower-case name, and body of an answer that is no refusal.
+
+    Raises:
+        ConfigurationError: there is no token.
+        ConsentGateError: the site could not be reached, or refused; its own sentence and hint.
+    """
+    told = {
+        "Authorization": f"Bearer {_token()}",
+        "Accept": "application/json, application/problem+json",
+        "User-Agent": "consentgate",
+        **{name.title(): value for name, value in headers.items()},
+    }
+    sent = request.Request(url, body, told, method=method)  # noqa: S310  (`api_address` lets http and https through)
     try:
         with request.build_opener(_NoRedirect).open(sent, timeout=TIMEOUT) as response:
-            return json.loads(response.read(MAX_ANSWER))
+            content = response.read(MAX_ANSWER + 1)
+            found = {name.lower(): value for name, value in response.headers.items()}
+            status = response.status
     except HTTPError as error:
         with error:
             _refused(url, error.code, error.read(MAX_ANSWER))
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise ConsentGateError(
-            f"{url} cannot be reached: {reason}", hint="nothing is known to be published; it is safe to try again"
-        ) from error
+        hint = "it is safe to try again" if body is None else "nothing is known to be done; it is safe to try again"
+        raise ConsentGateError(f"{url} cannot be reached: {reason}", hint=hint) from error
+    if len(content) > MAX_ANSWER:
+        raise ConsentGateError(f"{url} answered more than {MAX_ANSWER:,} bytes", hint="ask for less at once")
+    return status, found, content
+
+
+def _document(url: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
     except ValueError:
         _foreign(url, 200)
 
@@ -197,16 +223,7 @@ def _refused(url: str, status: int, body: bytes) -> NoReturn:
     host, hint = urlsplit(url).netloc, str(problem.get("hint", ""))
     if status == 401:
         raise UnauthenticatedError(f"{host} refused: {message}", hint=hint or f"is the token in {TOKEN} the right one?")
-    rest = {key: value for key, value in problem.items() if key in ("errors", "policy", "version", "differing")}
-    raise ConsentGateError(f"{host} refused: {message}{_fields(problem.get('errors'))}", hint=hint, **rest)
-
-
-def _fields(errors: object) -> str:
-    """What a body that the site did not take was refused for."""
-    if not isinstance(errors, list):
-        return ""
-    said = [f"{one.get('field')}: {one.get('message')}" for one in errors[:5] if isinstance(one, Mapping)]
-    return f" ({'; '.join(said)})" if said else ""
+    raise RefusedError(problem, host)
 
 
 def _foreign(url: str, status: int) -> NoReturn:

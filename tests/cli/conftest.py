@@ -96,6 +96,16 @@ class Project:
         path.write_text(f"---\n{front.strip()}\n---\n{body}", encoding="utf-8")
         return path
 
+    def accept(self, *names: str) -> None:
+        """Record that users accepted what is in force."""
+
+        async def record() -> None:
+            async with Terms(Settings(f"sqlite:///{self.database}", (SECRET.encode(),))) as terms:
+                for name in names:
+                    await terms.record(Subject(name), "terms", None)
+
+        run(record())
+
     @property
     def entries(self) -> int:
         """How many entries the ledger has, read past the program."""

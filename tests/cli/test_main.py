@@ -45,7 +45,7 @@ def test_help_lists_every_command(command: Command) -> None:
     names = [one.name or one.callback.__name__ for one in app.registered_commands if one.callback]
     names += [str(group.typer_instance.info.name) for group in app.registered_groups]
     assert done.code == 0
-    assert len(names) == 19
+    assert len(names) == 31
     for name in names:
         assert f"\n  {name} " in done.out
     assert "..." not in done.out.split("Commands")[-1].replace("[ARGS]...", "")
