@@ -24,10 +24,11 @@ def sequencer(
     key: Annotated[Path | None, typer.Option("--key", help="The signing key's file.", show_default=False)] = None,
     once: Annotated[bool, typer.Option("--once", help="End as soon as nothing waits.")] = False,
 ) -> None:
-    """Give what was recorded its place in the ledger, and sign; until it is told to end (SIGTERM, Ctrl-C).
+    """Give decisions their places in the ledger, and sign.
 
     For PostgreSQL, where web workers run with ledger_key = "none". Several may run, on several hosts: one of them
-    works, the others take over. What waits when it ends is durable, and is seen to by whoever starts next.
+    works, the others take over, until they are told to end (SIGTERM, Ctrl-C). What waits then is durable, and is seen
+    to by whoever starts next.
     """
     from consentgate.errors import ConfigurationError
     from consentgate.gate.generation import Generation
