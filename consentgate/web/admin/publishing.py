@@ -140,9 +140,7 @@ class Publishing:
         return Judged(
             will=consequences(preview, calendar, now),
             # Whether the notice is kept stands in a section of its own.
-            told=findings_told(
-                tuple(one for one in preview.publication.findings if one.code != "short-notice")
-            ),
+            told=findings_told(tuple(one for one in preview.publication.findings if one.code != "short-notice")),
             notices=tuple(notice_told(notice) for notice in preview.notices if notice.promised),
             short=any(not notice.kept for notice in preview.notices),
             texts=self._cards(preview),
@@ -171,7 +169,9 @@ class Publishing:
 
     def _happened(self, entered: Entered, done: Done) -> Response:
         return self._frame.show(
-            entered, "published.html", proposal=done.proposal,
+            entered,
+            "published.html",
+            proposal=done.proposal,
             lines=_done(done.publication, self._frame.terms.clock()),
         )
 

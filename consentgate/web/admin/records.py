@@ -5,6 +5,7 @@ Room: web.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Literal, cast
 
 from starlette.responses import Response, StreamingResponse
@@ -13,11 +14,13 @@ from consentgate.errors import ConsentGateError, InputError, NotFoundError, Thro
 from consentgate.service.administrators import ROLES
 from consentgate.service.selection import Selection
 from consentgate.terms.draft import parse_when
+from consentgate.terms.instants import SECOND
 from consentgate.terms.subject import parse_subject
 from consentgate.web.admin.access import Entered
 from consentgate.web.admin.forms import Form
 from consentgate.web.admin.frame import Frame
 from consentgate.web.admin.overview import ledger_words
+from consentgate.web.admin.sentences import counted
 from consentgate.web.admin.signing_in import SigningIn
 
 _MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
@@ -38,7 +41,13 @@ class Records:
     async def ledger(self, entered: Entered) -> Response:
         """Answer ``GET /admin/ledger``."""
         health = await self._frame.terms.admin.health(entered.administrator)
-        return self._frame.show(entered, "ledger.html", health=health, words=ledger_words(health))
+        return self._frame.show(
+            entered,
+            "ledger.html",
+            health=health,
+            words=ledger_words(health),
+            waited=counted(health.age // SECOND, "second", "seconds"),
+        )
 
     # --- export --------------------------------------------------------------------------------------------------
 
@@ -59,7 +68,9 @@ class Records:
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         }
-        return StreamingResponse(self._frame.terms.export(form, where=where), media_type=_MEDIA[form], headers=headers)
+        stream = self._frame.terms.export(form, where=where)
+        begun = await anext(stream, b"")  # what fails at once is an error page, not a file that breaks off
+        return StreamingResponse(_whole(begun, stream), media_type=_MEDIA[form], headers=headers)
 
     async def _selection(self, typed: dict[str, str]) -> Selection:
         calendar = await self._frame.terms.fresh()
@@ -131,3 +142,9 @@ class Records:
         """Answer ``POST /admin/tokens/revoke``."""
         await self._frame.terms.admin.revoke_token(entered.administrator, form.text("id"))
         return self._frame.go(f"{self._frame.base(entered.request)}/tokens")
+
+
+async def _whole(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for chunk in rest:
+        yield chunk

@@ -25,7 +25,7 @@ from consentgate.service.listing import DecisionFilter, HistoryItem, SubjectReco
 from consentgate.service.status import PolicyStatus
 from consentgate.terms.draft import parse_when
 from consentgate.terms.instants import Instant
-from consentgate.terms.policy import Act
+from consentgate.terms.policy import Act, Kind
 from consentgate.terms.subject import parse_subject
 from consentgate.web.admin.access import Entered
 from consentgate.web.admin.forms import Form
@@ -50,6 +50,12 @@ _STATES = {
     "required": "is stopped until they accept",
     "declined": "has declined",
     "expired": "must accept again, because their acceptance expired",
+}
+_NOTICE_STATES = _STATES | {
+    "current": "has acknowledged what is required",
+    "announced": "may acknowledge a coming version early",
+    "required": "is stopped until they acknowledge it",
+    "expired": "must acknowledge it again, because their acknowledgement expired",
 }
 
 
@@ -225,9 +231,10 @@ def person_of(record: SubjectRecord) -> Person:
 
 
 def _standing(one: PolicyStatus) -> str:
-    title, accepted = one.policy.title_in(LANGUAGE), one.accepted
-    words = f"{title}: {_STATES[one.state.value]}"
-    return f"{words}. Accepted last: {accepted.label}." if accepted else f"{words}."
+    title, accepted, notice = one.policy.title_in(LANGUAGE), one.accepted, one.policy.kind is Kind.NOTICE
+    words = f"{title}: {(_NOTICE_STATES if notice else _STATES)[one.state.value]}"
+    last = "Acknowledged" if notice else "Accepted"
+    return f"{words}. {last} last: {accepted.label}." if accepted else f"{words}."
 
 
 def _happening(item: HistoryItem) -> Happening:

@@ -32,8 +32,9 @@ field.
 **Writing.** `Idempotency-Key`: for 24 hours the same request with the same key has the first answer and is not done
 again; another request with it is refused. `ETag` and `If-Match`: what was changed meanwhile is not overwritten (412).
 
-**Lists** are `{"items": […], "next": "…"}`; send `next` as `cursor` for the following page, until it is null. Any page
-costs the same.
+**Lists that grow** (decisions, who has not accepted) are `{"items": […], "next": "…"}`; send `next` as `cursor` for the
+following page, until it is null. Any page costs the same. What stays short (policies, versions, drafts, the newest 200
+proposals, tokens) is a plain array.
 
 **Instants** are RFC 3339 in UTC; where one is asked for, an ISO date (midnight UTC) or a date-time with a zone.
 """

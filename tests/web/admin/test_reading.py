@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import AsyncIterator
 
 import pytest
 
+from consentgate.errors import StoreUnavailableError
 from consentgate.web.admin.sessions import RECENT
 from tests.web.admin.conftest import AdminSite, send, sign_in
 
@@ -186,3 +188,28 @@ def test_a_scheduled_version_is_cancelled_with_a_reason(told: AdminSite) -> None
     assert send(browser, version, f"{version}/cancel", {"reason": "too early"}).status_code == 303
     assert "cancelled: it never takes effect" in browser.get(version).text
     assert "Cancel it" not in browser.get(version.replace("2027-01-01", "2026-01-22")).text
+
+
+def test_an_export_that_cannot_begin_is_an_error_page_and_no_broken_file(
+    told: AdminSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer had begun, as a file, before the database was asked."""
+
+    async def away(*_: object, **__: object) -> AsyncIterator[bytes]:
+        raise StoreUnavailableError("the database is away")
+        yield b""
+
+    monkeypatch.setattr(told.terms, "export", away)
+    answer = told.administrator("auditor").get(f"{HOME}/export?format=csv")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "content-disposition" not in answer.headers
+
+
+def test_a_notice_is_acknowledged_and_not_accepted(told: AdminSite) -> None:
+    """The page said of a privacy notice that somebody was stopped "until they accept"."""
+    told.write("privacy", "1", "# Privacy\n\nWe keep little.\n", kind="notice", title="Privacy Notice")
+    told.publish()
+    page = told.administrator("auditor").get(f"{SUBJECTS}?subject=user:bob").text
+
+    assert "Privacy Notice: is stopped until they acknowledge it." in page
