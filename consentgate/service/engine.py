@@ -54,6 +54,9 @@ Randomness = Callable[[int], bytes]
 ORIGIN = "origin"
 PEPPER = "pepper"
 VERIFIERS = "verifiers"
+WRITERS = 2
+"""Threads that write on PostgreSQL: while one waits for the disk the other gathers and sends what came meanwhile."""
+
 SETTLED = 2.0
 """Seconds to wait for a place in the ledger, before the reader is told to ask again."""
 
@@ -130,9 +133,12 @@ class Engine:
                     sequencer.start()
                 queue = Queue(clock, sequencer.wake if sequencer else lambda: None)
             seals = Seals(settings.secrets)
+            writer: Writer[Pending] = Writer(
+                database, queue or ledger, threads=WRITERS if queue else 1, on_step=on_step
+            )
             return cls(
-                settings, clock, randomness, database, ledger, Writer(database, queue or ledger, on_step=on_step),
-                seals, PassSealer(seals), generation, digest(gate), bytes.fromhex(values[PEPPER]), queue, sequencer,
+                settings, clock, randomness, database, ledger, writer, seals, PassSealer(seals), generation,
+                digest(gate), bytes.fromhex(values[PEPPER]), queue, sequencer,
             )  # fmt: skip
         except BaseException:
             database.close()

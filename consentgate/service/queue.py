@@ -19,6 +19,7 @@ of different subjects that meet in the same millisecond may stand in the ledger 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,13 +47,13 @@ class Queue:
         self.on_batch: Callable[[int], None] = lambda _entries: None
         self._clock = clock
         self._came = came
-        self._careful = False
+        self._own = threading.local()  # several threads write, each its own batches
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch."""
         edge, generation = line.edge(connection)
         known: dict[bytes, int] = {}
-        if self._careful:
+        if getattr(self._own, "careful", False):
             known = shelf.refs_known(connection, [ref for job in jobs for ref in job.refs])
         now = self._clock()
         self.behind = max(0, edge - now)
@@ -69,11 +70,11 @@ class Queue:
 
     def committed(self, pending: Pending) -> None:
         """The batch is durable: tell whoever sequences."""
-        self._careful = False
+        self._own.careful = False
         if pending.entries:
             self.on_batch(len(pending.entries))
             self._came()
 
     def rolled_back(self) -> None:
         """Nothing happened, or nobody knows: the same again looks first what is recorded already."""
-        self._careful = True
+        self._own.careful = True

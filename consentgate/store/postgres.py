@@ -28,8 +28,8 @@ from consentgate.store.tables import OPENING
 _CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that does not answer."""
 
-_WRITERS = 4
-"""Most writing connections of a process: its writer thread, its sequencer, and what sets things up."""
+_WRITERS = 6
+"""Most writing connections of a process: its writer threads, its sequencer, and what sets things up."""
 
 _READERS = 8
 """Reading connections of a process where the URL does not say ``pool=``."""

@@ -155,7 +155,7 @@ class PreparedInsert:
                 copy.write_row(row)
 
 
-_WORTH_COPYING = 8
+_WORTH_COPYING = 2
 _COPIED: dict[type[Any], str] = {
     BigInteger: "int8", Integer: "int4", SmallInteger: "int2", Text: "text", LargeBinary: "bytea",
 }  # fmt: skip

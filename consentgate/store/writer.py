@@ -138,23 +138,32 @@ class Writer(Generic[C]):
         database: the shelves.
         batch: gives the jobs' additions their meaning.
         capacity: most jobs that may wait.
+        threads: how many write at the same time, each in transactions of its own: more than one only where the database
+            lets them (PostgreSQL, which then has one flush of the disk for all of them).
         on_step: for fault tests; see `Step`.
     """
 
     def __init__(
-        self, database: Database, batch: Batch[C], *, capacity: int = 4096, on_step: Step | None = None
+        self,
+        database: Database,
+        batch: Batch[C],
+        *,
+        capacity: int = 4096,
+        threads: int = 1,
+        on_step: Step | None = None,
     ) -> None:
         self._database = database
         self._batch = batch
         self._capacity = capacity
         self._step: Step = on_step or (lambda _name: None)
         self._pid = os.getpid()
+        self._most_threads = threads
         # Under `_changed`:
         self._changed = threading.Condition()
         self._queue: deque[_Item[C]] = deque()
         self._serving = 0
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     @property
     def waiting(self) -> int:
@@ -213,9 +222,9 @@ class Writer(Generic[C]):
                     f"{self._capacity} decisions are waiting to be written", hint="try again in a moment"
                 )
             self._queue.append(item)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="consentgate-writer", daemon=True)
-                self._thread.start()
+            if len(self._threads) < self._most_threads:
+                self._threads.append(threading.Thread(target=self._run, name="consentgate-writer", daemon=True))
+                self._threads[-1].start()
             self._changed.notify_all()
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -234,9 +243,9 @@ class Writer(Generic[C]):
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
+            threads, deadline = list(self._threads), time.monotonic() + timeout
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         with self._changed:
             left, self._queue = list(self._queue), deque()
             self._changed.notify_all()
@@ -248,7 +257,7 @@ class Writer(Generic[C]):
                 self._serve(_running(items))
             finally:
                 with self._changed:
-                    self._serving = 0
+                    self._serving -= len(items)
                     self._changed.notify_all()
             self._database.tidy()
 
@@ -257,7 +266,7 @@ class Writer(Generic[C]):
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
             items = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
-            self._serving = len(items)
+            self._serving += len(items)
             return items
 
     def _serve(self, items: list[_Item[C]]) -> None:

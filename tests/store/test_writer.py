@@ -462,3 +462,27 @@ def test_every_refusal_is_one_of_ours(writer: Make, fake: ModuleType, database: 
 
     assert isinstance(error, ConsentGateError)
     assert "lacks one of our tables" in str(error)
+
+
+@pytest.mark.parametrize("url", ["postgres15", "postgres18"], indirect=True)
+def test_several_threads_write_at_the_same_time(database: Database, writer: Make, fake: ModuleType) -> None:
+    """Where the database lets them, one batch is written while another waits for the disk; each job once."""
+    together, first, met = threading.Barrier(2), threading.Event(), list[str]()
+
+    class Meeting(fake.FakeLedger):  # type: ignore[misc]  # loaded by the fixture
+        def begin(self, connection: Any, jobs: Any) -> Any:
+            if len(met) < 2:
+                met.append("here")
+                first.set()
+                together.wait(30)  # both are in a transaction
+            return super().begin(connection, jobs)
+
+    own = writer(Meeting(), threads=2)
+    futures = [own.submit(fake.append(f"{n}")) for n in range(50)]
+    assert first.wait(30)
+    futures += [own.submit(fake.append(f"{n}")) for n in range(50, 100)]
+    places = sorted(future.result(30) for future in futures)
+
+    assert len(met) == 2
+    assert places == list(range(100))
+    assert own.drain(30)
