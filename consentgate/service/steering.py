@@ -65,6 +65,9 @@ class Steering(Editing):
         by.require("publisher")
         proposal, content, row = await self.terms._read(lambda connection: proposing.find(connection, proposal_id))
         proposing.check_second(by, proposal)
+        calendar, now = await self.terms.reload(), self.terms.clock()
+        policies = tuple(_retired_no_earlier(calendar, policy, now) for policy in content.policies)
+        content = replace(content, policies=policies)
         if proposal.status == proposing.APPROVED:
             _, plan = await self._checked(content, None)
             return publishing.publication_of(plan, dry_run=False)
@@ -197,6 +200,15 @@ def _check_retirement(
         raise NotFoundError(f"there is no policy {replaced_by[:64]}", hint="publish it first", field="replaced_by")
     if at is not None and at < now:
         raise InputError("this instant is in the past", hint="leave it out to retire it now", field="at")
+
+
+def _retired_no_earlier(calendar: Calendar, policy: Policy, now: Instant) -> Policy:
+    """A policy whose retirement waited for its approval: it ends now, for people were asked about it until now."""
+    present = calendar.by_slug.get(policy.slug)
+    already = present.retired if present else None
+    if policy.retired is None or policy.retired >= now or already == policy.retired:
+        return policy
+    return replace(policy, retired=now if already is None else already)
 
 
 def _check_policy(calendar: Calendar, policy: Policy, if_match: str | None) -> None:

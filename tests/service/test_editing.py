@@ -403,6 +403,20 @@ def test_an_approval_is_an_entry_also_where_nothing_is_left_to_publish(careful: 
     assert set(approvals[0].commitments) == {"administrator"}
 
 
+def test_a_retirement_that_waited_for_approval_begins_with_the_approval(careful: Desk) -> None:
+    """It began when it was proposed: the record said that nobody was bound on days on which people were asked."""
+    done = run(careful.terms.admin.retire(PUBLISHER, "terms"))
+    assert done.proposal is not None
+    careful.clock.instant += 2 * DAY
+    run(careful.terms.admin.approve(SECOND, done.proposal.id))
+
+    approved = careful.clock()
+    careful.clock.instant += DAY
+    assert run(careful.terms.admin.approve(SECOND, done.proposal.id)).empty
+    assert careful.terms.calendar.by_slug["terms"].retired == approved
+    assert run(careful.terms.verify()).sound
+
+
 def test_a_proposal_on_what_is_gone_is_not_published(careful: Desk) -> None:
     """Something else was published since: the approver would approve what they have not seen compared."""
     first = publish(careful, write(careful, "2", NEW).ref)
