@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from consentgate.errors import TermsChangedError
+from consentgate.errors import NotFoundError, OverloadedError, TermsChangedError
 from consentgate.evidence.entry import DecisionEntry
 from consentgate.service import export as exporting
 from consentgate.service import publish as publishing
@@ -201,9 +201,17 @@ class Terms(Upkeep):
 
         Raises:
             NotFoundError: there is nothing on record.
+            OverloadedError: something may be, and has no place in the ledger yet.
         """
-        await self.settled()
-        return await self._read(partial(_bundle, self.engine, subject, decision))
+        settled = await self.settled()
+        try:
+            return await self._read(partial(_bundle, self.engine, subject, decision))
+        except NotFoundError:
+            if settled:
+                raise
+            raise OverloadedError(
+                "what was recorded last has no place in the ledger yet", hint="ask for the bundle again in a moment"
+            ) from None
 
     async def head(self) -> Head | None:
         """Where the ledger stands; ``None`` while it is empty."""

@@ -76,6 +76,8 @@ def test_a_worker_without_a_key_records_and_another_process_signs(
     assert (placed(keyless), waiting(keyless)) == (0, 2)
     with pytest.raises(OverloadedError, match="place in the ledger is still being made"):
         run(keyless.terms.receipt(str(made.decisions[0].id), wait=False))
+    with pytest.raises(OverloadedError, match="no place in the ledger yet"):
+        run(keyless.terms.bundle(ALICE))
 
     engine = Engine.open(settings, Generation.local())
     assert engine.settle(30)
@@ -83,6 +85,7 @@ def test_a_worker_without_a_key_records_and_another_process_signs(
 
     assert (placed(keyless), waiting(keyless)) == (2, 0)
     assert run(keyless.terms.receipt(str(made.decisions[0].id)))
+    assert run(keyless.terms.bundle(ALICE))
     assert run(keyless.terms.verify()).problems == []
 
 
