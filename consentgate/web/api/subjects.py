@@ -134,7 +134,7 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
 
     @router.post(
         "/subjects/{subject:path}/erase",
-        responses=problems(409),
+        responses=problems(404, 409),
         openapi_extra=takes(EraseIn, {"mode": "shred", "basis": _BASIS}),
     )
     async def erase(subject: str, request: Request, by: Administrator = owner) -> ErasedOut:
@@ -145,7 +145,9 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
         return ErasedOut.of(done)
 
     @router.post(
-        "/subjects/{subject:path}/hold", responses=problems(), openapi_extra=takes(BasisIn, {"basis": "case 12/2027"})
+        "/subjects/{subject:path}/hold",
+        responses=problems(404),
+        openapi_extra=takes(BasisIn, {"basis": "case 12/2027"}),
     )
     async def hold(subject: str, request: Request, by: Administrator = owner) -> ErasedOut:
         """Put a legal hold on a subject: nothing of theirs is erased until it is released."""
