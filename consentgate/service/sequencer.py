@@ -42,8 +42,12 @@ _PACE = 0.05
 """Seconds between two batches, unless somebody waits for a receipt: each batch is a commit and a signature, and those
 who decide share the disk and the interpreter with it."""
 
+_TAKEN = 0.2
+"""Seconds after which a head that somebody else has is tried again: they take everything there is, and if they died
+meanwhile the server has let go of it."""
+
 _BUSY = 0.005
-"""Seconds after which a head that somebody else has is tried again."""
+"""Seconds between two attempts while shutting down."""
 
 _TROUBLE = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds to wait after one, two, … failures in a row."""
@@ -127,7 +131,7 @@ class Sequencer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread that sequences
             return self._failed(ConsentGateError(f"the sequencer stumbled: {error!r}"))
         self._healed()
-        return _BUSY if done is None else _PACE if done < LARGEST_BATCH else 0.0
+        return _TAKEN if done is None else _PACE if done < LARGEST_BATCH else 0.0
 
     def _healed(self) -> None:
         if self._failures:
