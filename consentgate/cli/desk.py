@@ -8,7 +8,7 @@ answers, wherever it was asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -109,6 +109,13 @@ class Desk:
         if self._site is not None:
             return self._remotely(method, path, given, told, content)
         return self._here(method, path, given, told, content)
+
+    def download(self, path: str, query: Mapping[str, Any], write: Callable[[bytes], object]) -> int:
+        """Read something of any length from a site; returns its bytes."""
+        from consentgate.cli.remote import api_address, download
+
+        given = urlencode({key: value for key, value in query.items() if value not in (None, [])}, doseq=True)
+        return download(f"{api_address(str(self._site), self.prefix)}{path}?{given}", write)
 
     def _remotely(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         from consentgate.cli.remote import api_address, send

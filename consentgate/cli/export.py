@@ -5,16 +5,18 @@ Room: cli.
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from consentgate.cli import options
+from consentgate.cli.desk import Desk
 from consentgate.cli.exporting import Job, run_export
-from consentgate.cli.files import write_whole
-from consentgate.cli.output import count, show_json, tell
+from consentgate.cli.files import whole_file, write_whole
+from consentgate.cli.output import count, progress, show_json, tell
 from consentgate.cli.project import find_project, with_terms
 from consentgate.errors import ConfigurationError, InputError
 
@@ -95,6 +97,7 @@ def export(
         str | None,
         typer.Option("--after", metavar="CURSOR", help="Write only the rest: SIZE.LAST.DIGEST of what is there."),
     ] = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -125,6 +128,14 @@ def export(
         )
     if resume and (after or form is Form.PARQUET):
         raise ConfigurationError("--resume goes on with a file of lines", hint="leave --after and parquet out")
+    if site is not None:
+        query = {
+            "format": form.value, "policy": policy, "version": version, "language": language,
+            "decision": [one.value for one in decision or ()], "subject": subject, "since": since, "until": until,
+            "openings": str(openings).lower(), "cursor": after,
+        }  # fmt: skip
+        _from_site(Desk(find_project(config, database), site), query, output, resume=resume, as_json=as_json)
+        return
     job = Job(form.value, where, output, Cursor.parse(after) if after else None, resume)
     done = run_export(find_project(config, database).existing(), job)
     if as_json:
@@ -134,6 +145,32 @@ def export(
         extent = f"SHA-256 {done.digest}" if done.digest else count(done.lines, "line")
         tell(f"{output}: {count(done.size, 'byte')}, {extent}.")
         if form is Form.NDJSON:
+            tell(f"Anybody can check it with: consentgate verify {output}")
+
+
+def _from_site(desk: Desk, query: dict[str, Any], output: Path | None, *, resume: bool, as_json: bool) -> None:
+    """Take a site's record home: the file is there once it is whole."""
+    if resume:
+        raise ConfigurationError("--resume goes on with a file of this host's", hint="with a site: --after CURSOR")
+    if output is None:
+        desk.download("/export", query, sys.stdout.buffer.write)
+        sys.stdout.buffer.flush()
+        return
+    with whole_file(output) as file, progress("Exporting", "bytes") as show:
+        done = 0
+
+        def write(chunk: bytes) -> None:
+            nonlocal done
+            file.write(chunk)
+            done += len(chunk)
+            show(done, None)
+
+        size = desk.download("/export", query, write)
+    if as_json:
+        show_json({"file": str(output), "format": query["format"], "bytes": size})
+    else:
+        tell(f"{output}: {count(size, 'byte')}.")
+        if query["format"] == Form.NDJSON:
             tell(f"Anybody can check it with: consentgate verify {output}")
 
 

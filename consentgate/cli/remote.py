@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, NoReturn
 from urllib import request
@@ -29,6 +30,8 @@ TIMEOUT = 60
 
 MAX_ANSWER = 50_000_000
 """Bytes of the longest answer that is read: a bundle with its texts."""
+
+CHUNK = 1 << 20
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -180,6 +183,35 @@ def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) 
         ConfigurationError: there is no token.
         ConsentGateError: the site could not be reached, or refused; its own sentence and hint.
     """
+    with _reaching(url, body), _opened(method, url, body, headers) as response:
+        content = response.read(MAX_ANSWER + 1)
+        found = {name.lower(): value for name, value in response.headers.items()}
+        status = response.status
+    if len(content) > MAX_ANSWER:
+        raise ConsentGateError(f"{url} answered more than {MAX_ANSWER:,} bytes", hint="ask for less at once")
+    return status, found, content
+
+
+def download(url: str, write: Callable[[bytes], object]) -> int:
+    """Read something of any length from a site; see `send`.
+
+    Returns:
+        How many bytes it was; fewer than were promised is an error.
+    """
+    size = 0
+    with _reaching(url, None):
+        response = _opened("GET", url, None, {})
+    with response:
+        while True:
+            with _reaching(url, None):
+                chunk = response.read(CHUNK)
+            if not chunk:
+                return size
+            write(chunk)  # a disk that is full is no fault of the site
+            size += len(chunk)
+
+
+def _opened(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
     told = {
         "Authorization": f"Bearer {_token()}",
         "Accept": "application/json, application/problem+json",
@@ -187,11 +219,14 @@ def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) 
         **{name.title(): value for name, value in headers.items()},
     }
     sent = request.Request(url, body, told, method=method)  # noqa: S310  (`api_address` lets http and https through)
+    return request.build_opener(_NoRedirect).open(sent, timeout=TIMEOUT)
+
+
+@contextmanager
+def _reaching(url: str, body: bytes | None) -> Iterator[None]:
+    """Say in our words what went wrong on the way."""
     try:
-        with request.build_opener(_NoRedirect).open(sent, timeout=TIMEOUT) as response:
-            content = response.read(MAX_ANSWER + 1)
-            found = {name.lower(): value for name, value in response.headers.items()}
-            status = response.status
+        yield
     except HTTPError as error:
         with error:
             _refused(url, error.code, error.read(MAX_ANSWER))
@@ -199,9 +234,6 @@ def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) 
         reason = error.reason if isinstance(error, URLError) else error
         hint = "it is safe to try again" if body is None else "nothing is known to be done; it is safe to try again"
         raise ConsentGateError(f"{url} cannot be reached: {reason}", hint=hint) from error
-    if len(content) > MAX_ANSWER:
-        raise ConsentGateError(f"{url} answered more than {MAX_ANSWER:,} bytes", hint="ask for less at once")
-    return status, found, content
 
 
 def _document(url: str, content: bytes) -> Any:

@@ -189,6 +189,10 @@ def test_a_site_is_administered_over_its_api(
     for words in (("decisions",), ("outstanding", "terms"), ("statistics",), ("subject", "user:ada"), ("checkpoint",)):
         assert there.say(*words, "--json").json == command(*words, "--json").json, words
     assert there.say("subject", "user:ada", "--bundle", tmp_path / "ada.zip").code == 0
+    assert there.say("export", "-o", tmp_path / "record.ndjson").code == 0
+    assert command("verify", tmp_path / "record.ndjson").code == 0
+    assert there.say("export", "--policy", "nothing", "-o", tmp_path / "no.ndjson").code == 1
+    assert not (tmp_path / "no.ndjson").exists()
     refused = there.say("hold", "user:ada", "--basis", "case 12")
     assert refused.code == 1
     assert "this needs the role owner" in refused.err
@@ -215,6 +219,7 @@ def test_a_site_is_administered_over_its_api(
         ("erase", "--reapply"),
         ("erase", "--field", "ip", "--older-than", "3", "--basis", "x"),
         ("hold",),
+        ("export", "--resume", "-o", "x.ndjson"),
         ("draft", "list"),
     ],
 )
