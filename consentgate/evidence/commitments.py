@@ -13,10 +13,10 @@ are kept apart from the ledger and can be deleted, one field at a time; proofs a
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import TypeAlias
 
 from consentgate.errors import CanonicalError, VerificationError
@@ -30,7 +30,6 @@ MAX_VALUE_BYTES = 4_096
 """Longest value, in UTF-8."""
 
 _DOMAIN = b"consentgate/commit/v1\0"
-_quote = json.JSONEncoder(ensure_ascii=False).encode
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -71,7 +70,7 @@ def commit(salt: bytes, name: str, value: str) -> str:
     try:
         size, message = (
             len(value.encode()),
-            f'["{name}",{_quote(value)}]'.encode(),
+            f'["{name}",{encode_basestring(value)}]'.encode(),
         )  # which is RFC 8785 of [name, value]
     except UnicodeEncodeError as error:
         raise CanonicalError(f"the value of {name} has a lone surrogate", field=name) from error
@@ -123,6 +122,13 @@ def check_openings(commitments: Mapping[str, str], openings: Openings) -> tuple[
 
 def format_openings(openings: Openings) -> str:
     """Write openings as canonical JSON: ``{"field":["salt","value"]}``, the salt as base64url."""
+    # Nearly always it is plain ASCII under plain names, and can be written as it is: half the cost of a decision's row.
+    if all(
+        _NAME.fullmatch(name) and type(item.value) is str and item.value.isascii() for name, item in openings.items()
+    ):
+        items = [(name, openings[name]) for name in sorted(openings)]
+        written = [f'"{name}":["{format_base64url(one.salt)}",{encode_basestring(one.value)}]' for name, one in items]
+        return "{" + ",".join(written) + "}"
     record = {name: [format_base64url(item.salt), item.value] for name, item in openings.items()}
     return canonical_json(record).decode()
 

@@ -15,6 +15,7 @@ from consentgate.errors import VerificationError
 from consentgate.evidence.tlog import HASH_SIZE, MAX_SIZE
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 _URL_ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -56,7 +57,7 @@ def parse_hash(text: str, what: str) -> bytes:
 
 def format_base64url(data: bytes) -> str:
     """URL-safe base64 without padding (RFC 4648 §5): how commitments and salts stand in JSON."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def parse_base64url(text: str, what: str) -> bytes:

@@ -40,6 +40,7 @@ from consentgate.evidence.forms import (
     list_of,
     refuse,
 )
+from consentgate.evidence.moulds import Moulds
 from consentgate.evidence.tiles import MAX_ENTRY_BYTES
 from consentgate.terms.canonical import canonical_json, parse_canonical_json
 
@@ -326,6 +327,11 @@ def encode(entry: Entry) -> bytes:
     Raises:
         CanonicalError: a field has a value that cannot stand there, or the entry is longer than 65,535 bytes.
     """
+    moulds = _moulds_of(entry)
+    if moulds is not None:
+        filled = moulds.fill(entry)
+        if filled is not None and len(filled) <= MAX_ENTRY_BYTES:
+            return filled
     try:
         record = entry.to_record()
         _check_written(entry, record)
@@ -334,7 +340,20 @@ def encode(entry: Entry) -> bytes:
     data = canonical_json(record)
     if len(data) > MAX_ENTRY_BYTES:
         raise CanonicalError(f"the entry has {len(data):,} bytes; the limit is {MAX_ENTRY_BYTES:,}")
+    if moulds is not None:
+        moulds.keep(entry, record, data)
     return data
+
+
+_MOULDS: dict[type[Entry], Moulds] = {}
+
+
+def _moulds_of(entry: Entry) -> Moulds | None:
+    """The moulds of decisions; there are few entries of any other type."""
+    if type(entry) is not DecisionEntry:
+        return None
+    found = _MOULDS.get(DecisionEntry)
+    return found if found is not None else _MOULDS.setdefault(DecisionEntry, Moulds(_forms(DecisionEntry)))
 
 
 def _check_written(entry: Entry, record: dict[str, Any]) -> None:

@@ -160,7 +160,8 @@ def _from_text(
     return Form(read, write, sure)
 
 
-def _is_uuid(value: Any) -> bool:
+def is_uuid(value: Any) -> bool:
+    """Whether it is a UUID of any version."""
     return isinstance(value, UUID)
 
 
@@ -202,10 +203,11 @@ NAME = line(200)
 DIGEST = pattern(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal")
 INSTANT = _from_text(parse_instant, format_instant, "an instant like 2026-01-31T08:00:00.000000Z", _is_instant)
 IDENTIFIER = _from_text(parse_identifier, format_identifier, "a UUID of version 7", _is_uuid7)
-ANY_UUID = _from_text(_parse_any_uuid, str, "a UUID", _is_uuid)
+ANY_UUID = _from_text(_parse_any_uuid, str, "a UUID", is_uuid)
 LANGUAGE = pattern(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,8}", "a language tag (RFC 5646)")
 # The last of 43 characters carries four bits of the 32 bytes and two that must be zero.
-COMMITMENT = pattern(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "a commitment of 43 characters")
+COMMITMENT_PATTERN = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+COMMITMENT = pattern(COMMITMENT_PATTERN, "a commitment of 43 characters")
 
 Name: TypeAlias = Annotated[str, NAME]
 MaybeName: TypeAlias = Annotated[str | None, optional(NAME)]

@@ -268,9 +268,9 @@ class Handle:
     async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
         if self.reading:
             raise ConfigurationError("this ledger was opened for reading", hint="open it without reading=True")
-        # Shielded: a request that is cancelled has still asked for this, and its retry will find the first record.
+        # Kept: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
-            return await asyncio.shield(self.engine.writer.write(Job(refs, work)))
+            return await self.engine.writer.write(Job(refs, work), kept=True)
         except OverloadedError:
             self.meter.turned_away("overloaded")
             raise

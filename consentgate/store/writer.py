@@ -95,6 +95,7 @@ class _Item(Generic[C]):
     job: Job[C, Any]
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None
+    kept: bool = False
     error: BaseException | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -102,7 +103,7 @@ class _Item(Generic[C]):
         """Whether it is still wanted. A thread's future cannot be cancelled from now on."""
         if isinstance(self.future, Future):
             return self.future.set_running_or_notify_cancel()
-        return not self.future.cancelled()
+        return self.kept or not self.future.cancelled()
 
     def settle(self, result: Any) -> None:
         """Set the result or the error; in the loop's own thread where the future belongs to a loop."""
@@ -194,18 +195,22 @@ class Writer(Generic[C]):
         self._enqueue(_Item(job, future, None))
         return future
 
-    def write(self, job: Job[C, T]) -> asyncio.Future[T]:
+    def write(self, job: Job[C, T], *, kept: bool = False) -> asyncio.Future[T]:
         """`submit` for a coroutine: ``await writer.write(job)``.
 
         The whole batch wakes its event loop once, not once a job as `asyncio.wrap_future` would. Cancelling the
         waiting task after the transaction began does not stop the write; nobody waits for it any more, that is all.
+
+        Args:
+            job: what to write.
+            kept: write it even where the waiting task was cancelled before.
 
         Raises:
             OverloadedError, StoreUnavailableError: as `submit`, at once.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(_Item(job, future, loop))
+        self._enqueue(_Item(job, future, loop, kept))
         return future
 
     def _enqueue(self, item: _Item[C]) -> None:

@@ -118,7 +118,16 @@ class Calendar:
         return version.serial in self.cancelled
 
     def at(self, instant: Instant) -> Moment:
-        """What is announced, in force and enforced at an instant, and the next instant that changes it."""
+        """What is announced, in force and enforced at an instant, and the next instant that changes it.
+
+        What was found last holds until that instant, so decisions that are made one after the other share it.
+        """
+        last: Moment | None = self.__dict__.get("_last")
+        if last is None or not last.at <= instant or (last.until is not None and last.until <= instant):
+            last = self.__dict__["_last"] = self._look(instant)
+        return last if last.at == instant else Moment(instant, last.until, last.standings)
+
+    def _look(self, instant: Instant) -> Moment:
         standings = []
         for policy in self.policies:
             if policy.retired is not None and policy.retired <= instant:

@@ -486,3 +486,38 @@ def test_several_threads_write_at_the_same_time(database: Database, writer: Make
     assert len(met) == 2
     assert places == list(range(100))
     assert own.drain(30)
+
+
+def test_what_is_kept_is_written_though_its_request_was_cancelled(writer: Make, database: Database) -> None:
+    """Cancelled before its transaction began: a request that goes away has asked for it all the same, if it is kept."""
+    own, started, go = writer(Plain()), threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def wait(_connection: object, _context: object) -> None:
+        started.set()
+        assert go.wait(10)
+
+    async def run() -> None:
+        first = own.submit(Job((), wait))
+        await asyncio.to_thread(started.wait, 10)
+        futures = [
+            own.write(Job((), lambda *_, name=name: done.append(name)), kept=name == "kept")
+            for name in ("left out", "kept")
+        ]
+        for future in futures:
+            future.cancel()
+        go.set()
+        await asyncio.wrap_future(first)
+        await own.write(Job((), lambda *_: done.append("the next")))
+
+    asyncio.run(run())
+    assert done == ["kept", "the next"]
+
+
+class Plain:
+    """A batch that adds nothing of its own."""
+
+    def begin(self, _connection: object, _jobs: object) -> None: ...
+    def finish(self, _connection: object, _context: object, _step: object) -> None: ...
+    def committed(self, _context: object) -> None: ...
+    def rolled_back(self) -> None: ...

@@ -159,3 +159,22 @@ def test_a_thousand_acceptances_cost_the_calendar_nothing(count: int) -> None:
 
     assert calendar.at(count).standing("terms") is not None
     assert calendar.find("terms", "v1") == calendar.by_serial[1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4), st.integers(0, 4), st.sampled_from(Impact)), max_size=4),
+    st.none() | st.integers(1, 12),
+    st.lists(st.integers(0, 15), max_size=20),
+)
+def test_what_was_found_last_is_only_used_while_it_holds(
+    dates: list[tuple[int, int, int, Impact]], retired: int | None, instants: list[int]
+) -> None:
+    """Asked again and again, forwards and backwards, a calendar answers like one that was never asked before."""
+    versions = tuple(
+        version(serial, effective, announced=max(0, effective - before), enforced=effective + after, impact=impact)
+        for serial, (effective, before, after, impact) in enumerate(dates, 1)
+    )
+    policies = (replace(POLICY, retired=retired),)
+    calendar = Calendar(policies, versions, 0, frozenset({1}) if len(dates) > 2 else frozenset())
+    for instant in instants:
+        assert calendar.at(instant) == Calendar(policies, versions, 0, calendar.cancelled).at(instant)
