@@ -29,6 +29,10 @@ def new(
     role: Annotated[str, typer.Option("--role", help="auditor, editor, publisher or owner.", show_default=False)],
     label: Annotated[str, typer.Option("--label", help="Who or what will use it, such as ci.", show_default=False)],
     days: Annotated[int, typer.Option("--days", metavar="N", help="Lifetime; at most 3650.", min=1, max=3650)] = 365,
+    holder: Annotated[
+        str | None,
+        typer.Option("--holder", metavar="NAME", help="Whose it is, always written the same: one person, one vote."),
+    ] = None,
     by: options.By = None,
     site: options.Site = None,
     config: options.Config = None,
@@ -46,12 +50,12 @@ def new(
 
     project = find_project(config, database)
     if site is not None:
-        order = {"role": role, "label": label, "days": days}
+        order = {"role": role, "label": label, "days": days, "holder": holder}
         _show_new(Desk(project, site, by).post("/tokens", order), as_json=as_json)
         return
 
     async def work(terms: Terms) -> NewToken:
-        return await terms.new_token(role, label, days=days, by=who(by))
+        return await terms.new_token(role, label, days=days, by=who(by), holder=holder)
 
     from consentgate.service.records import instant_or_none
 

@@ -204,6 +204,10 @@ def test_a_site_is_administered_over_its_api(
     assert json.loads(held.out)["status"] == 409
     assert there.say("hold", "user:ada", "--release", "--basis", "closed").code == 0
     assert "personal fields erased" in there.say("erase", "user:ada", "--basis", "asked", "--yes").out
+    words = ("--role", "publisher", "--label", "Paula's second", "--holder")
+    for say, holder in ((there.say, "paula"), (command, "quentin")):
+        assert say("token", "new", *words, holder).code == 0
+    assert [one["holder"] for one in there.say("token", "list", "--json").json[-2:]] == ["paula", "quentin"]
     made = there.say("token", "new", "--role", "auditor", "--label", "Ann", "--json").json
     assert made["token"].startswith("cgt_")
     assert there.say("token", "revoke", made["id"]).code == 0
