@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -43,7 +43,7 @@ from consentgate.evidence.ledger_lines import (
     write_trailer,
 )
 from consentgate.evidence.note import Verifier
-from consentgate.evidence.tlog import MAX_SIZE, RightEdge, inclusion_root, leaf_hash
+from consentgate.evidence.tlog import MAX_SIZE, TILE_WIDTH, RightEdge, inclusion_root, leaf_hash
 from consentgate.terms.canonical import parse_canonical_json
 
 __all__ = [
@@ -57,6 +57,8 @@ MAX_LINE_BYTES = 4_000_000
 _START = re.compile(rb'\{"i":(0|[1-9][0-9]{0,18}),"leaf":(?=")')
 _AFTER_LEAF = b'","open":'
 _TRAILER = b'{"checkpoint":'
+_BLOCK = 1 << 18
+"""Bytes that are read at a time where only roots are checked."""
 _EPOCH = b'"type":"epoch"'
 _decode_at = json.JSONDecoder().raw_decode
 
@@ -114,18 +116,20 @@ def verify_ledger(
     line = stream.readline(MAX_LINE_BYTES)
     header, digest, lines = parse_header(line), sha256(line), 1
     reader = _EntryReader(header, None if roots_only else Account(complete=header.mode == "complete"))
-    while line := stream.readline(MAX_LINE_BYTES):
-        lines += 1
-        if line.startswith(_TRAILER):
-            break
-        try:
-            reader.take(line)
-        except VerificationError as error:
-            raise VerificationError(f"line {lines}: {error}", line=lines, **error.data) from error
-        digest.update(line)
+    rest = b""
+    if roots_only and header.mode == "complete":
+        line, rest = _read_roots(stream, reader, digest.update)
+        lines = reader.entries + 2
     else:
-        raise VerificationError("the file is cut off: its last line must be the checkpoint", line=lines)
-    if stream.read(1):
+        while line := stream.readline(MAX_LINE_BYTES):
+            lines += 1
+            if line.startswith(_TRAILER):
+                break
+            reader.take_line(line, lines)
+            digest.update(line)
+        else:
+            raise VerificationError("the file is cut off: its last line must be the checkpoint", line=lines)
+    if rest or stream.read(1):
         raise VerificationError("there is something after the checkpoint, which must be the last line", line=lines)
     signed, trusted = _check_trailer(line, digest.hexdigest(), reader, verifiers)
     summary = None if reader.account is None else reader.account.summary()
@@ -184,7 +188,7 @@ def check_epoch(entry: EpochEntry, index: int, root_before: bytes) -> None:
 class _EntryReader:
     """Takes the lines of the entries, one after the other."""
 
-    __slots__ = ("account", "entries", "header", "last", "root", "tree")
+    __slots__ = ("account", "entries", "hashes", "header", "last", "root", "tree")
 
     def __init__(self, header: LedgerHeader, account: Account | None) -> None:
         self.header = header
@@ -192,8 +196,56 @@ class _EntryReader:
         self.entries = 0
         self.last = -1
         self.tree = RightEdge()
+        self.hashes: list[bytes] = []
         # In a selection: the root all proofs so far lead to. It is compared with the signed one at the end.
         self.root: bytes | None = None
+
+    def take_line(self, line: bytes, number: int) -> None:
+        """`take`, with the number of the line in the error."""
+        try:
+            self.take(line)
+        except VerificationError as error:
+            raise VerificationError(f"line {number}: {error}", line=number, **error.data) from error
+
+    def take_roots(self, lines: Sequence[bytes]) -> None:
+        """Take lines (without their newlines) of a complete file of which only the root is wanted."""
+        leaves = self._plain_leaves(lines)
+        if leaves is None:
+            self.settle()
+            for line in lines:
+                self.take_line(line + b"\n", self.entries + 2)
+            return
+        self.hashes += [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+        whole = len(self.hashes) - len(self.hashes) % TILE_WIDTH
+        self.tree.extend(self.hashes[:whole])
+        del self.hashes[:whole]
+        self.entries += len(leaves)
+        self.last = self.entries - 1
+
+    def settle(self) -> None:
+        """Add what waits for a tile of its own to the tree."""
+        self.tree.extend(self.hashes)
+        self.hashes.clear()
+
+    def _plain_leaves(self, lines: Sequence[bytes]) -> list[bytes] | None:
+        """The leaves of all these lines at once, or ``None`` where one of them has to go the long way.
+
+        What `_leaf_at` says of quotation marks and backslashes holds here too. The last ``","open":`` of a line is
+        its first, or there are quotation marks before it that nothing escapes.
+        """
+        index, found = self.entries, []
+        for line in lines:
+            start = b'{"i":%d,"leaf":"' % index
+            end = line.rfind(_AFTER_LEAF)
+            if end < len(start) or not line.startswith(start):
+                return None
+            found.append(line[len(start) : end])
+            index += 1
+        escaped = b"\n".join(found)
+        plain = escaped.translate(None, b"\\")
+        if not escaped.count(b'\\"') == len(escaped) - len(plain) == plain.count(b'"'):
+            return None
+        return plain.split(b"\n") if found else []
 
     def take(self, line: bytes) -> None:
         """Check one line and count it."""
@@ -245,6 +297,33 @@ class _EntryReader:
         if self.root is not None and root != self.root:
             raise VerificationError(f"entry {index} is proven for another tree than the entries before it")
         self.root = root
+
+
+def _read_roots(stream: ByteStream, reader: _EntryReader, digest: Callable[[bytes], object]) -> tuple[bytes, bytes]:
+    """Take all entries, in large blocks; return the last line, and what was read behind it.
+
+    Raises:
+        VerificationError: an entry that is none, or no last line.
+    """
+    rest = b""
+    while block := stream.read(_BLOCK):
+        block = rest + block if rest else block
+        last = 0 if block.startswith(_TRAILER) else block.find(b"\n" + _TRAILER) + 1 or -1
+        stop = last if last >= 0 else block.rfind(b"\n") + 1
+        digest(block[:stop])
+        reader.take_roots(block[:stop].split(b"\n")[:-1])
+        rest = block[stop:]
+        if last >= 0:
+            break
+        if len(rest) > MAX_LINE_BYTES:
+            reader.take_line(rest, reader.entries + 2)
+    if not rest.startswith(_TRAILER):
+        raise VerificationError("the file is cut off: its last line must be the checkpoint", line=reader.entries + 2)
+    if b"\n" not in rest:
+        rest += stream.readline(MAX_LINE_BYTES)
+    reader.settle()
+    line, newline, behind = rest.partition(b"\n")
+    return line + newline, behind
 
 
 def _check_trailer(

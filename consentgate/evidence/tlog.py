@@ -88,6 +88,22 @@ class RightEdge:
         peaks.append(leaf)
         self.size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes on the right: as `append` one by one, whole tiles of 256 at a time where they begin one."""
+        at = 0
+        while at < len(leaves):
+            if self.size % TILE_WIDTH or len(leaves) - at < TILE_WIDTH:
+                self.append(leaves[at])
+                at += 1
+                continue
+            node, number = root(leaves[at : at + TILE_WIDTH]), self.size >> TILE_HEIGHT
+            while number & 1:
+                node = sha256(b"\x01" + self._peaks.pop() + node).digest()
+                number >>= 1
+            self._peaks.append(node)
+            self.size += TILE_WIDTH
+            at += TILE_WIDTH
+
     def root(self) -> bytes:
         """Root of the tree so far."""
         return fold_peaks(self._peaks)

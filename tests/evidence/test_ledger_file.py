@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentgate.errors import VerificationError
+from consentgate.evidence import ledger_file as module
 from consentgate.evidence.checkpoint import Checkpoint, sign_checkpoint
 from consentgate.evidence.commitments import format_openings
 from consentgate.evidence.ledger_file import (
@@ -437,3 +438,25 @@ class Lines:
     def read(self, size: int = -1, /) -> bytes:
         """Return what is left: nothing."""
         return next(self._lines, b"")
+
+
+@pytest.mark.parametrize("block", [1, 7, 300, 1 << 18])
+def test_roots_alone_are_read_in_blocks_and_say_the_same(sample, data, monkeypatch, block):
+    """Wherever a block ends: the same ledger, and the same refusals with the same line, as line by line."""
+    monkeypatch.setattr(module, "_BLOCK", block)
+    found = verify(data, roots_only=True)
+    assert (found.entries, found.checkpoint) == (len(sample.leaves), verify(data).checkpoint)
+    lines = data.splitlines(keepends=True)
+    for place in range(1, len(lines) - 1):
+        changed = [*lines[:place], lines[place].replace(b'\\"', b'"', 1), *lines[place + 1 :]]
+        with pytest.raises(VerificationError):
+            verify(b"".join(changed), roots_only=True)
+        said = []
+        for roots_only in (False, True):
+            with pytest.raises(VerificationError) as refused:
+                verify(b"".join([*lines[:place], *lines[place + 1 :]]), roots_only=roots_only)
+            said.append(refused.value.data.get("line"))
+        assert said[0] == said[1]
+    for cut in (data[:-1], data[:-40], data[: -len(lines[-1])], data + b"x", data + lines[-1]):
+        with pytest.raises(VerificationError):
+            verify(cut, roots_only=True)

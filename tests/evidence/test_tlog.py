@@ -293,3 +293,16 @@ def refuses(check, arguments) -> bool:
     except VerificationError:
         return True
     return False
+
+
+@given(st.lists(st.integers(0, 700), max_size=4))
+def test_leaves_that_are_added_by_tiles_give_the_same_tree(parts: list[int]) -> None:
+    """In any portions: whole tiles at once, or one leaf after the other."""
+    leaves = [leaf_hash(b"%d" % number) for number in range(sum(parts))]
+    single, many, at = RightEdge(), RightEdge(), 0
+    for leaf in leaves:
+        single.append(leaf)
+    for part in parts:
+        many.extend(leaves[at : at + part])
+        at += part
+    assert (many.size, many.root()) == (single.size, single.root())
