@@ -5,6 +5,7 @@ Room: cli.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,8 @@ from consentgate.cli.publish import finding_line
 from consentgate.errors import ConfigurationError
 
 drafts = typer.Typer(name="draft", help="Texts that are being written.", no_args_is_help=True)
+
+_NAMED = re.compile(r".+\.[A-Za-z-]+\.md")
 
 Place = Annotated[
     str,
@@ -104,6 +107,11 @@ def put(
     """
     if force and if_match:
         raise ConfigurationError("--force and --if-match say two things", hint="leave one out")
+    if place is None and not _NAMED.fullmatch(file.name):
+        raise ConfigurationError(
+            f"the name {file.name} does not say which draft this is",
+            hint="call it VERSION.LANGUAGE.md in a folder POLICY, or say --as terms/2027-01-15/en",
+        )
     where = _whole(place or str(file.resolve()))
     tag = "*" if force else f'"{if_match}"' if if_match else None
     desk = Desk(find_project(config, database), site, by)

@@ -49,6 +49,7 @@ def preview(
     if draft and folder:
         raise ConfigurationError("drafts, or a folder", hint="leave one of them out")
     desk = Desk(find_project(config, database), site)
+    named: list[str] = []
     if folder is not None:
         from consentgate.service.folder import read_folder
 
@@ -64,7 +65,8 @@ def preview(
         return
     print_preview(found, context)
     if found["texts"] or found["publication"]["policies"]:
-        tell(f"\nTo publish exactly this: consentgate publish … --expect {found['state']}")
+        what = str(folder) if folder is not None else " ".join(f"--draft {clean(one)}" for one in named)
+        tell(f"\nTo publish exactly this: consentgate publish {what} --expect {found['state']}")
 
 
 def print_preview(found: dict[str, Any], context: int = 1) -> None:

@@ -79,6 +79,9 @@ def test_a_draft_is_kept_read_replaced_and_forgotten(here: Place) -> None:
     gone = here.say("draft", "delete", "terms/2.0/en")
 
     assert shown.out == DRAFT
+    assert here.say("draft", "put", here.write("letters.md")).code == 2
+    assert here.say("draft", "put", here.write("letters.md"), "--as", "terms/2.1/en").code == 0
+    here.say("draft", "delete", "terms/2.1/en")
     assert blind.code == 1
     assert "--if-match" in blind.err
     assert known.code == 0, known.err
@@ -109,7 +112,7 @@ def test_preview_says_what_publishing_would_do_and_publish_expects_that(here: Pl
 
     assert "also in letters" in shown.out
     assert "terms 2.0: 1 subject who may pass now, from 2130-01-01 00:00 UTC" in shown.out
-    assert state in shown.err
+    assert f"consentgate publish --draft terms/2.0 --expect {state}" in shown.err
     assert stale.code == 1
     assert "preview again" in stale.err
     assert done.code == 0, done.err
