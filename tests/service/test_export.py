@@ -44,6 +44,7 @@ def furnish(desk: Desk) -> None:
     desk.clock.advance(days=1)
     desk.decide(desk.seal(BOB), BOB, Act.DECLINE)
     run(desk.terms.record(ALICE, "privacy", act=Act.ACKNOWLEDGE))
+    assert run(desk.terms.settled())  # on PostgreSQL places are given a moment after the acknowledgement
 
 
 def test_the_export_verifies_with_the_public_key_alone(desk: Desk) -> None:
@@ -281,6 +282,7 @@ def test_an_erasure_during_an_export_is_no_gap(desk: Desk, monkeypatch: Any) -> 
     data = next(chunks) + next(chunks)
     run(desk.terms.record(BOB, "terms"))
     run(desk.terms.erase(ALICE, basis="asked"))
+    assert run(desk.terms.settled())
     data += b"".join(chunks)
     proven = verify_ledger(io.BytesIO(data), desk.terms.engine.ledger.verifiers)
 
