@@ -32,7 +32,7 @@ from consentgate.evidence.tiles import Frontier, Tile, tile_reader
 from consentgate.evidence.tlog import TILE_WIDTH, Reader, leaf_hash
 from consentgate.service import anchor
 from consentgate.store import entries as shelf
-from consentgate.store import meta, subjects
+from consentgate.store import subjects
 from consentgate.store.entries import NO_PLACE, EntryRow, HeadRow, TileRow
 from consentgate.store.subjects import OpeningRow
 from consentgate.store.writer import Job
@@ -152,7 +152,7 @@ class Ledger:
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch: catch up with other processes, and look up what exists already (two statements)."""
-        head = shelf.lock_head(connection)
+        head, generation = shelf.start(connection)
         self.catch_up(connection, head)
         refs = [ref for job in jobs for ref in job.refs]
         known = shelf.refs_known(connection, refs) if refs else {}
@@ -161,7 +161,7 @@ class Ledger:
         # Later than the batch before, not only as late: a subject's decisions are read in the order of their instants,
         # and while a clock stands behind the last entry (set back, or another host's) all of them would have one.
         at = max(now, head.at + 1) if head else now
-        return Pending(at, meta.generation(connection), known, self._frontier.size)
+        return Pending(at, generation, known, self._frontier.size)
 
     def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
         """Write the batch: entries, openings, full tiles, checkpoint, head."""

@@ -17,7 +17,7 @@ from consentgate.errors import StoreError
 from consentgate.store import meta, queue
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
 from consentgate.store.subjects import OpeningRow, living
-from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, OPENING, QUEUE, TILE
+from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, META, OPENING, QUEUE, TILE
 
 NO_PLACE = -1
 """Stands for the place of an entry that waits for one."""
@@ -97,6 +97,13 @@ _INSERT_TILE = PreparedInsert(TILE)
 _INSERT_CHECKPOINT = PreparedInsert(CHECKPOINT, ignore=True)
 _INSERT_HEAD = PreparedInsert(HEAD, ignore=True)
 _SELECT_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note), ())
+_SELECT_START = Prepared(
+    lambda _: select(
+        select(META.c.value).where(META.c.key == literal_column(f"'{meta.GENERATION}'")).scalar_subquery(),
+        HEAD.c.size, HEAD.c.at, HEAD.c.note,
+    ),
+    (),
+)  # fmt: skip
 _LOCK_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note).with_for_update(), ())
 _TAKE_HEAD = Prepared(lambda _: select(HEAD.c.size, HEAD.c.at, HEAD.c.note).with_for_update(skip_locked=True), ())
 _MOVE_HEAD = Prepared(
@@ -209,6 +216,16 @@ def lock_head(connection: Connection) -> HeadRow | None:
         _INSERT_HEAD.one(connection, 1, 0, 0, "")
         row = _LOCK_HEAD.one(connection)
     return HeadRow._make(row) if row is not None and row[0] else None
+
+
+def start(connection: Connection) -> tuple[HeadRow | None, int]:
+    """`lock_head` and `meta.generation`: what a batch begins with. One statement on SQLite."""
+    if connection.dialect.name != "sqlite":  # where the lock may be waited for, and the counter be read too early
+        return lock_head(connection), meta.generation(connection)
+    row = _SELECT_START.one(connection)
+    if row is None:  # before the first entry
+        return None, meta.generation(connection)
+    return HeadRow._make(row[1:]) if row[1] else None, int(row[0] or 0)
 
 
 def take_head(connection: Connection) -> HeadRow | None:
