@@ -18,6 +18,7 @@ from consentgate.gate.generation import Generation
 from consentgate.service import publish as publishing
 from consentgate.service.alarms import Alarms
 from consentgate.service.engine import Clock, Engine, Randomness, now, open_generation
+from consentgate.service.fence import raised
 from consentgate.service.holdings import State
 from consentgate.service.ledger import Pending
 from consentgate.service.meter import Meter
@@ -268,6 +269,9 @@ class Handle:
     async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
         if self.reading:
             raise ConfigurationError("this ledger was opened for reading", hint="open it without reading=True")
+        fence = raised()
+        if fence is not None:
+            work = fence.around(work)
         # Kept: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
             return await self.engine.writer.write(Job(refs, work), kept=True)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from consentgate.errors import StoreError
 from consentgate.store import answers, blobs, counting, drafts, listing, subjects
 from consentgate.store.answers import AnswerRow
 from consentgate.store.counting import Change
@@ -199,13 +198,34 @@ def test_a_proposal_is_decided_once(database: Database) -> None:
 
 def test_an_answer_is_kept_completed_and_forgotten_with_its_day(database: Database) -> None:
     """A key is claimed once."""
-    row = AnswerRow("k", "r", 10, None, None, None)
-    database.write(lambda connection: answers.insert_answer(connection, row))
-    with pytest.raises(StoreError):
-        database.write(lambda connection: answers.insert_answer(connection, row))
-    database.write(lambda connection: answers.complete_answer(connection, "k", 200, "text/plain", b"done"))
-    done = row._replace(status=200, media="text/plain", body=b"done")
+    row = AnswerRow("k", "r", 10, None, "mark", None)
+    assert database.write(lambda connection: answers.insert_answer(connection, row))
+    assert not database.write(lambda connection: answers.insert_answer(connection, row))
+    for mark in ("another", "mark"):  # only whose it is completes it
+        database.write(
+            lambda connection, mark=mark: answers.complete_answer(
+                connection, "k", mark, 200, "text/plain", mark.encode()
+            )
+        )
+    done = row._replace(status=200, media="text/plain", body=b"mark")
     database.write(lambda connection: answers.forget_answers(connection, 10))
     assert database.read(lambda connection: answers.answer(connection, "k")) == done
     database.write(lambda connection: answers.forget_answers(connection, 11))
     assert database.read(lambda connection: answers.answer(connection, "k")) is None
+
+
+def test_a_key_whose_request_acted_is_neither_forgotten_nor_taken_over(database: Database) -> None:
+    """What is on record is never done again; what came to nothing may be, by one."""
+    row = AnswerRow("k", "r", 10, None, "one", None)
+    late = row._replace(at=99, media="two")
+    database.write(lambda connection: answers.insert_answer(connection, row))
+    assert database.write(lambda connection: answers.take_over(connection, late, "one"))
+    assert not database.write(lambda connection: answers.take_over(connection, late, "one"))
+    assert not database.write(lambda connection: answers.mark_acted(connection, "k", "one"))
+    for _ in range(2):  # a job may run again after a commit that seemed to fail
+        assert database.write(lambda connection: answers.mark_acted(connection, "k", "two"))
+    database.write(lambda connection: answers.forget_answer(connection, "k", "two"))
+    assert not database.write(lambda connection: answers.take_over(connection, row, "two"))
+    kept = database.read(lambda connection: answers.answer(connection, "k"))
+    assert kept == late._replace(status=answers.ACTED)
+    assert not kept.finished

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consentgate.app import ConsentGate
+from consentgate.errors import StoreUnavailableError
 from consentgate.service.administrators import Administrator
 from consentgate.terms.subject import Subject
 from consentgate.testing import accept_everything
@@ -272,6 +273,62 @@ def test_the_role_is_asked_before_the_body_is_read(site: Site, owner: Clerk) -> 
     auditor = Clerk(site, "auditor")
     for method, path in (("POST", "/publish"), ("PUT", "/policies/terms"), ("POST", "/tokens"), ("POST", "/preview")):
         assert auditor(method, path, content=b"\xff").status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "k"}])
+def test_not_a_byte_of_the_body_is_read_before_the_role_is_known(
+    site: Site, owner: Clerk, headers: dict[str, str]
+) -> None:
+    """Whoever may not write cannot make the server hold 16 MB either; with an Idempotency-Key they once could."""
+    del owner
+    asked: list[str] = []
+
+    async def knock(role: str) -> int:
+        secret = (await site.terms.new_token(role, role)).secret if role else "cgt_wrong"
+        told = {"authorization": f"Bearer {secret}", "content-type": "application/json", **headers}
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "https",
+            "path": f"{API}/tokens", "raw_path": f"{API}/tokens".encode(), "query_string": b"", "root_path": "",
+            "headers": [(b"host", b"kettle.example"), *((key.encode(), value.encode()) for key, value in told.items())],
+            "client": None, "server": None,
+        }  # fmt: skip
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            asked.append(role)
+            return {"type": "http.request", "body": b'{"role": "auditor", "label": "Ann"}', "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await site.app(scope, receive, send)
+        return int(sent[0]["status"])
+
+    assert [site.run(knock, role) for role in ("", "publisher", "owner")] == [401, 403, 201]
+    assert set(asked) == {"owner"}
+
+
+@pytest.mark.parametrize("dies", ["before the act", "after the act"])
+def test_a_token_is_made_once_though_its_answer_was_lost(
+    site: Site, owner: Clerk, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    """The record cannot be reached before, or the client goes away after: sent again with its key, one is made."""
+    make = site.terms.new_token
+
+    async def lost(*given: Any, **options: Any) -> Any:
+        if dies == "after the act":
+            await make(*given, **options)
+        raise StoreUnavailableError("the database is busy")
+
+    order, key = {"role": "auditor", "label": "Ann"}, {"idempotency-key": "lost"}
+    with monkeypatch.context() as patch:
+        patch.setattr(site.terms, "new_token", lost)
+        assert owner("POST", "/tokens", json=order, headers=key).status_code == 503
+    again = owner("POST", "/tokens", json=order, headers=key)
+
+    assert again.status_code == (201 if dies == "before the act" else 409), again.text
+    assert again.status_code == 201 or again.json()["done"] is True
+    assert [one["label"] for one in owner("GET", "/tokens").json()] == ["owner", "Ann"]
 
 
 # --- the description ---------------------------------------------------------------------------------------------

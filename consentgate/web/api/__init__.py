@@ -30,7 +30,10 @@ recognises as an administrator. Roles: `auditor`, `editor`, `publisher` (also an
 field.
 
 **Writing.** `Idempotency-Key`: for 24 hours the same request with the same key has the first answer and is not done
-again; another request with it is refused. `ETag` and `If-Match`: what was changed meanwhile is not overwritten (412).
+again; another request with it is refused. Send a request again with its key whenever its answer was lost, also after
+503. While the first is on its way the answer is 409; a request that was lost before it did anything frees its key after
+a minute; one that did it and could not answer leaves 409 with `done: true`: look at what is there. `ETag` and
+`If-Match`: what was changed meanwhile is not overwritten (412).
 
 **Lists that grow** (decisions, who has not accepted) are `{"items": […], "next": "…"}`; send `next` as `cursor` for the
 following page, until it is null. Any page costs the same. What stays short (policies, versions, drafts, the newest 200

@@ -6,6 +6,7 @@ Room: web. The role is demanded before a byte of the body is read or a value is 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
@@ -14,12 +15,15 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
-from consentgate.errors import InputError, UnauthenticatedError
+from consentgate.errors import ConsentGateError, InputError, UnauthenticatedError
 from consentgate.service.administrators import Administrator, AdministratorOf, Role, host_administrator
 from consentgate.service.again import Answer, claim
+from consentgate.service.fence import behind
 from consentgate.service.terms import Terms
 from consentgate.web.api.problems import NO_STORE, fields_of
 from consentgate.web.security import Proxies, check_same_origin
+
+log = logging.getLogger("consentgate")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,6 +54,8 @@ class Door:
         self.terms = terms
         self._admin = admin
         self._proxies = Proxies.parse(terms.settings.trusted_proxies)
+        self.asking: list[Any] = []
+        """The dependencies of `needs`."""
         self._bearer = HTTPBearer(auto_error=False, description="made by `consentgate token new`")
 
     async def administrator(self, request: Request) -> Administrator:
@@ -85,6 +91,7 @@ class Door:
             found.require(*roles)
             return found
 
+        self.asking.append(by)
         return Depends(by)
 
     @property
@@ -100,10 +107,15 @@ def _once(door: Door) -> type[APIRoute]:
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             answer = super().get_route_handler()
 
+            # Asked here too: before the body is read, with which the key was claimed.
+            asked = [ask for ask in door.asking if any(one.call is ask for one in self.dependant.dependencies)]
+
             async def handle(request: Request) -> Response:
                 key = request.headers.get(_KEY)
                 if request.method in _SAFE or key is None:
                     return await answer(request)
+                for ask in asked:
+                    await ask(request)
                 return await _answer_once(door, request, key, answer)
 
             return handle
@@ -121,12 +133,16 @@ async def _answer_once(
         headers = {**NO_STORE, "Idempotent-Replayed": "true"}
         return Response(found.body, found.status, headers, found.media or None)
     try:
-        response = await answer(request)
+        with behind(found.fence):
+            response = await answer(request)
     except BaseException:
         await found.release()
         raise
     media = response.headers.get("content-type", "")
-    await found.complete(Answer(response.status_code, media, _without_secret(media, bytes(response.body))))
+    try:
+        await found.complete(Answer(response.status_code, media, _without_secret(media, bytes(response.body))))
+    except ConsentGateError:  # it was done: whoever sends it again is told that, if not this answer
+        log.warning("the answer to a request with an Idempotency-Key could not be kept", exc_info=True)
     return response
 
 
