@@ -22,9 +22,6 @@ from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, META, OPENING, QUE
 NO_PLACE = -1
 """Stands for the place of an entry that waits for one."""
 
-_LONGEST_WAIT = 10_000
-"""Milliseconds to wait for the head on PostgreSQL: a process that was stopped while it holds it must not stop all."""
-
 PAGE = 1_000
 """Rows that are fetched at a time where a stream is read."""
 
@@ -210,7 +207,7 @@ def lock_head(connection: Connection) -> HeadRow | None:
     """
     if connection.dialect.name == "sqlite":
         return head(connection)
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_WAIT}")
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {queue.LONGEST_WAIT}")
     row = _LOCK_HEAD.one(connection)
     if row is None:
         _INSERT_HEAD.one(connection, 1, 0, 0, "")
@@ -233,7 +230,7 @@ def take_head(connection: Connection) -> HeadRow | None:
 
     A process that stands still while it has the head loses it when the server ends its transaction.
     """
-    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WAIT}")
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {queue.LONGEST_WAIT}")
     row = _TAKE_HEAD.one(connection)
     return None if row is None else HeadRow._make(row)
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select, true
 
 from consentgate.store.meta import GENERATION
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, upsert
 from consentgate.store.subjects import OpeningRow, insert_openings
 from consentgate.store.tables import HEAD, META, OPENING, QUEUE
+
+LONGEST_WAIT = 10_000
+"""Milliseconds that anybody waits for a row on PostgreSQL, and that a transaction may stand still before the server
+ends it: a process that was stopped while it holds a row (the head, or a request's opening) must not stop all."""
 
 
 class QueueRow(NamedTuple):
@@ -44,14 +48,16 @@ _TAKE = Prepared(
     lambda _: delete(QUEUE).where(QUEUE.c.id.in_(_FIRST)).returning(QUEUE.c.id, QUEUE.c.ref, QUEUE.c.at, QUEUE.c.leaf),
     ("limit",),
 )
+_WAITS = ("lock_timeout", "idle_in_transaction_session_timeout")
 _ZERO: ColumnElement[int] = literal_column("0")
 _EDGE = Prepared(
     lambda _: select(
         func.coalesce(select(HEAD.c.at).scalar_subquery(), _ZERO),
         func.coalesce(select(func.max(QUEUE.c.at)).scalar_subquery(), _ZERO),
         META.c.value,
+        *(func.set_config(literal_column(f"'{name}'"), bindparam("longest"), true()) for name in _WAITS),
     ).where(META.c.key == literal_column(f"'{GENERATION}'")),
-    (),
+    ("longest",),
 )
 _OPENED = list(OPENING.columns.keys())
 _ONE = Prepared(
@@ -103,9 +109,10 @@ def every(connection: Connection) -> dict[bytes, bytes]:
 def edge(connection: Connection) -> tuple[int, int]:
     """The latest instant of any entry, in the ledger or waiting, and the publication counter.
 
-    One statement: nothing that gets its place meanwhile is missed, and a batch has few of them.
+    One statement: nothing that gets its place meanwhile is missed, and a batch has few of them. It also says, for this
+    transaction alone, how long anybody is waited for (`LONGEST_WAIT`), in either direction.
     """
-    row = _EDGE.one(connection)
+    row = _EDGE.one(connection, f"{LONGEST_WAIT}")
     return (0, 0) if row is None else (max(row[0], row[1]), int(row[2]))
 
 

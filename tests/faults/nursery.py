@@ -26,7 +26,7 @@ from consentgate.service.engine import Engine
 from consentgate.service.offer import control_bytes
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
-from consentgate.store import entries
+from consentgate.store import queue
 from consentgate.store.writer import Step
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject, SubjectKind
@@ -53,7 +53,7 @@ class Plan:
             same page until it is acknowledged. ``sequence``: nothing but signing.
         keyless: whether it records without the signing key (PostgreSQL).
         state: folder for what is not in the database (PostgreSQL).
-        longest: milliseconds the server leaves the head to somebody who stands still; 0 for what is built in.
+        longest: milliseconds the server leaves rows to somebody who stands still; 0 for what is built in.
     """
 
     database: str
@@ -157,7 +157,7 @@ class Life:
 def live(plan: Plan) -> None:
     """Live as planned."""
     if plan.longest:
-        entries._LONGEST_WAIT = plan.longest
+        queue.LONGEST_WAIT = plan.longest
     life = Life(plan)
     signal.signal(signal.SIGTERM, lambda *_: life.ending.set())
     if plan.does == "sequence":

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from consentgate.errors import StoreUnavailableError
 from consentgate.service.engine import now
 from consentgate.service.terms import Terms
-from consentgate.store import entries
+from consentgate.store import entries, queue
 from consentgate.store.database import Database
 from consentgate.terms.instants import SECOND
 from consentgate.terms.policy import Act
@@ -214,3 +215,40 @@ def test_requests_cancelled_at_any_moment_leave_no_doubt(here: Shelter) -> None:
     acknowledged = run(main())
     assert len(acknowledged) == 80
     assert here.holds(acknowledged) == 80
+
+
+def test_a_worker_that_stands_still_in_its_transaction_holds_nobody_up(
+    here: Shelter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: the same page sent again through another worker waited without end for the worker that stood still, and
+    everybody behind it did. Now the server ends the transaction that stands still, and all get one answer."""
+    monkeypatch.setattr(queue, "LONGEST_WAIT", SHORT)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def step(name: str) -> None:
+        if name == "before-commit" and armed.is_set() and not reached.is_set():
+            reached.set()
+            go_on.wait(60)
+
+    armed = threading.Event()
+
+    async def main() -> None:
+        still, other = Terms(here.plan().settings), Terms(here.plan().settings)
+        still.on_step = step
+        async with still, other:
+            page, another = await sealed_offer(still, visitor()), await sealed_offer(other, visitor())
+            armed.set()
+            first = asyncio.create_task(still.decide(page, {"terms": Act.ACCEPT}))
+            await asyncio.to_thread(reached.wait, 30)
+            try:
+                again = asyncio.create_task(other.decide(page, {"terms": Act.ACCEPT}))
+                assert (await asyncio.wait_for(other.decide(another, {"terms": Act.ACCEPT}), 30)).accepted
+                answer = await asyncio.wait_for(again, 30)
+            finally:
+                go_on.set()
+            with pytest.raises(StoreUnavailableError, match="stood still"):
+                await first
+            assert (await still.decide(page, {"terms": Act.ACCEPT})).decisions == answer.decisions
+
+    run(main())
+    assert here.holds(set()) == 2
