@@ -58,7 +58,7 @@ def placed(database: Database) -> int:
 
 
 @pytest.mark.skipif(not PROCESSES.exists(), reason="there is no /proc to see who stands still")
-@pytest.mark.parametrize("step", ["before-head", "before-commit", "after-commit"])
+@pytest.mark.parametrize("step", [pytest.param("before-head", marks=pytest.mark.soak), "before-commit", "after-commit"])
 def test_a_stale_sequencer_that_wakes_up_signs_no_second_history(here: Shelter, step: str) -> None:
     """One stands still in the middle of its transaction. Another goes on in its place; then the first wakes up, finds
     its transaction gone, catches up, and goes on alone after the other has ended."""
@@ -90,7 +90,7 @@ def test_three_that_sign_share_one_queue(here: Shelter) -> None:
         here.plan(at_once=8, after=60.0), here.plan(does="sequence", after=60.0),
         here.plan(at_once=8, after=60.0, step="sequencer:before-commit", times=15),
     )  # fmt: skip
-    wait_for(lambda: len(here.nursery.acknowledged) > 200)
+    wait_for(lambda: len(here.nursery.acknowledged) > 100)
     for life in lives[:2]:
         here.nursery.tell(life)
     assert here.nursery.wait() == [0, 0, signal.SIGKILL]
