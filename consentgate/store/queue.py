@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select
 
 from consentgate.store.meta import GENERATION
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, upsert
@@ -50,12 +50,14 @@ _TAKE = Prepared(
 )
 _WAITS = ("lock_timeout", "idle_in_transaction_session_timeout")
 _ZERO: ColumnElement[int] = literal_column("0")
+_HERE: ColumnElement[bool] = literal_column("true")
+"""For this transaction alone: behind a pooler the next one may be somebody else's."""
 _EDGE = Prepared(
     lambda _: select(
         func.coalesce(select(HEAD.c.at).scalar_subquery(), _ZERO),
         func.coalesce(select(func.max(QUEUE.c.at)).scalar_subquery(), _ZERO),
         META.c.value,
-        *(func.set_config(literal_column(f"'{name}'"), bindparam("longest"), true()) for name in _WAITS),
+        *(func.set_config(literal_column(f"'{name}'"), bindparam("longest"), _HERE) for name in _WAITS),
     ).where(META.c.key == literal_column(f"'{GENERATION}'")),
     ("longest",),
 )

@@ -149,7 +149,12 @@ class Life:
         """Sign what others record."""
         from consentgate.service.engine import open_generation
 
-        engine = Engine.open(self.plan.settings, open_generation(self.plan.settings), on_step=self.plan.on_step())
+        async def begin() -> Engine:
+            generation = open_generation(self.plan.settings)
+            return Engine.open(self.plan.settings, generation, on_step=self.plan.on_step())
+
+        # The server may crash while this one is still starting: then it is started again, as a supervisor would.
+        engine = asyncio.run(self._until(begin))
         self.ending.wait()
         engine.close()
 
