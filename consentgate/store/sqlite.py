@@ -29,9 +29,13 @@ from consentgate.store.lockfile import LockFile
 _BUSY = 5_000
 """Milliseconds SQLite itself waits: the backstop for programs that write without our lock file."""
 
-_CHECKPOINT_PAGES = 1_000
+_CHECKPOINT_PAGES = 2_000
 """Pages in the write-ahead log (estimated) after which it is moved into the file. A log that is written again from its
 beginning costs half the fsync of one that grows, so this is not larger."""
+
+_PAGES_A_BATCH = 8
+"""Pages that even the smallest batch of decisions writes; beyond these about one for each row that it changes: more
+where its indexes lie scattered, fewer where rows come to lie in one page."""
 
 _LONGEST_LOG = 64 * 1024 * 1024
 
@@ -73,7 +77,8 @@ def _engine(address: str, begin: str, pool: type[Pool], *, writes: bool, **optio
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if not driver(connection).in_transaction:  # `SqliteFile.writing` has said it already
+            driver(connection).execute(begin).close()
 
     return engine
 
@@ -182,16 +187,20 @@ class SqliteFile(_Sqlite):
         with self._held(timeout):
             self._notice_replacement()
             connection = self._open_connection()
-            changes = driver(connection).total_changes
+            own = driver(connection)
+            changes = own.total_changes
             try:
-                with connection.begin():
-                    yield connection
+                # By the driver: SQLAlchemy's events around BEGIN and COMMIT cost more than a small batch does. Where
+                # a job used it, it believes to have begun this transaction itself, and is told of the end.
+                own.execute("BEGIN IMMEDIATE").close()
+                yield connection
+                (connection if connection.in_transaction() else own).commit()
             except BaseException:
                 # Whatever state the connection is in now (a failed COMMIT on a full disk, a broken file), the next
                 # transaction starts with a fresh one; errors are rare enough for that.
                 self._drop_connection()
                 raise
-            self._pages += 4 + 2 * (driver(connection).total_changes - changes)
+            self._pages += _PAGES_A_BATCH + own.total_changes - changes
 
     def _notice_replacement(self) -> None:
         """Follow the path, not the file: whoever restores a backup puts another file there, and what we wrote to the

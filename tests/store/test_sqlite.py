@@ -231,7 +231,7 @@ def test_the_log_is_moved_into_the_file_when_it_is_long(file: Database) -> None:
     assert _in_the_file(file) == 0
     other = LockFile(path_of(file).with_name("shelves.db.lock"))
     with file.transaction() as connection:
-        entries.insert_entries(connection, [row(idx) for idx in range(1, 600)])
+        entries.insert_entries(connection, [row(idx) for idx in range(1, 2_100)])
     assert other.acquire(0.0)
     file.tidy()
     assert _in_the_file(file) == 0
@@ -239,7 +239,7 @@ def test_the_log_is_moved_into_the_file_when_it_is_long(file: Database) -> None:
     other.close()
     file.tidy()
 
-    assert _in_the_file(file) == 600
+    assert _in_the_file(file) == 2_100
 
 
 def test_a_log_that_a_reader_kept_long_is_cut(file: Database, monkeypatch: pytest.MonkeyPatch) -> None:
