@@ -69,8 +69,8 @@ def _enter(terms: Terms, subjects: list[Subject], facts: Facts, _connection: Con
     for subject in subjects:
         mine = replace(item, id=uuid7(pending.at, random(10)))
         offer = replace(model, id=uuid7(pending.at, random(10)), subject=subject, page=digest(PAGE), items=(mine,))
-        prepared = deciding.prepare(offer, {SLUG: Act.ACCEPT}, calendar, subject, facts, terms.settings, random)
-        deciding.enter_elsewhere(
-            pending, prepared[0], calendar, offer, terms.engine.tag(subject), subject, facts,
-            gate=terms.engine.gate_digest, test=False,
+        submission = deciding.prepare(
+            offer, {SLUG: Act.ACCEPT}, calendar, subject, facts, terms.settings, random,
+            tag=terms.engine.tag(subject), gate=terms.engine.gate_digest,
         )  # fmt: skip
+        deciding.enter_elsewhere(pending, submission)

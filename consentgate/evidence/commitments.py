@@ -16,6 +16,8 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import TypeAlias
 
@@ -65,18 +67,38 @@ def commit(salt: bytes, name: str, value: str) -> str:
         CanonicalError: the value cannot be written in canonical JSON, or is too long.
         ValueError: the salt has another length, or the name is not a field name.
     """
-    if len(salt) != SALT_BYTES or not _NAME.fullmatch(name):
-        raise ValueError(f"a commitment needs {SALT_BYTES} bytes of salt and a field name, not {name[:40]!r}")
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a commitment needs {SALT_BYTES} bytes of salt, not {len(salt)}")
+    before = _before(name)
     try:
-        size, message = (
-            len(value.encode()),
-            f'["{name}",{encode_basestring(value)}]'.encode(),
-        )  # which is RFC 8785 of [name, value]
+        written = encode_basestring(value).encode()
     except UnicodeEncodeError as error:
         raise CanonicalError(f"the value of {name} has a lone surrogate", field=name) from error
-    if size > MAX_VALUE_BYTES:
+    if len(written) > MAX_VALUE_BYTES and len(value.encode()) > MAX_VALUE_BYTES:  # what is written is never shorter
         raise CanonicalError(f"the value of {name} is longer than {MAX_VALUE_BYTES:,} bytes", field=name)
-    return format_base64url(hmac.digest(salt, _DOMAIN + message, "sha256"))
+    return format_base64url(keyed_digest(salt, before + written + b"]"))
+
+
+@lru_cache(maxsize=256)
+def _before(name: str) -> bytes:
+    """What stands before the value: domain and name. With ``]`` behind the value that is RFC 8785 of [name, value]."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a commitment needs a field name, not {name[:40]!r}")
+    return _DOMAIN + f'["{name}",'.encode()
+
+
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_INNER_REST, _OUTER_REST = b"\x36" * 32, b"\x5c" * 32
+
+
+def keyed_digest(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 under a key of 32 bytes, as RFC 2104 §2 has it: half a block of key, half a block of zeros.
+
+    Written out because OpenSSL's own takes twice as long for a message of a hundred bytes, and a decision has three.
+    """
+    inner = sha256(key.translate(_INNER) + _INNER_REST + message).digest()
+    return sha256(key.translate(_OUTER) + _OUTER_REST + inner).digest()
 
 
 def commit_all(
@@ -122,15 +144,20 @@ def check_openings(commitments: Mapping[str, str], openings: Openings) -> tuple[
 
 def format_openings(openings: Openings) -> str:
     """Write openings as canonical JSON: ``{"field":["salt","value"]}``, the salt as base64url."""
-    # Nearly always it is plain ASCII under plain names, and can be written as it is: half the cost of a decision's row.
-    if all(
-        _NAME.fullmatch(name) and type(item.value) is str and item.value.isascii() for name, item in openings.items()
-    ):
-        items = [(name, openings[name]) for name in sorted(openings)]
-        written = [f'"{name}":["{format_base64url(one.salt)}",{encode_basestring(one.value)}]' for name, one in items]
-        return "{" + ",".join(written) + "}"
-    record = {name: [format_base64url(item.salt), item.value] for name, item in openings.items()}
-    return canonical_json(record).decode()
+    written = []
+    for name in sorted(openings):
+        salt, value = openings[name].salt, openings[name].value
+        # Nearly always it is plain ASCII under a plain name, and can be written as it is.
+        if type(value) is not str or not value.isascii() or not _is_name(name):
+            record = {name: [format_base64url(item.salt), item.value] for name, item in openings.items()}
+            return canonical_json(record).decode()
+        written.append(f'"{name}":["{format_base64url(salt)}",{encode_basestring(value)}]')
+    return "{" + ",".join(written) + "}"
+
+
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 def parse_openings(text: str | bytes) -> dict[str, Opening]:

@@ -28,7 +28,9 @@ MOST = 512
 """Moulds that are kept: as many as there are pages, by template, language and the version compared with."""
 
 _commitment = re.compile(COMMITMENT_PATTERN).fullmatch
-_Mould: TypeAlias = tuple[str, tuple[str, ...]]
+_gaps = attrgetter(*GAPS)
+_Mould: TypeAlias = tuple[str, tuple[str, ...], list[type]]
+"""The text with its gaps, the names of the commitments in their order, and the types of the facts."""
 
 
 class Moulds:
@@ -46,9 +48,7 @@ class Moulds:
 
     def fill(self, entry: Any) -> bytes | None:
         """Write an entry, or return ``None`` where only the long way is certain."""
-        at, commitments, expires, offer, supersedes = (
-            entry.at, entry.commitments, entry.expires, entry.offer, entry.supersedes,
-        )  # fmt: skip
+        at, commitments, expires, own, offer, supersedes = _gaps(entry)
         if type(commitments) is not dict:
             return None
         mould = self._find(entry, commitments)
@@ -58,19 +58,19 @@ class Moulds:
             if type(value) is not str or not _commitment(value):
                 return None
         if not (
-            IDENTIFIER.sure(entry.id)
+            IDENTIFIER.sure(own)
             and INSTANT.sure(at)
             and (expires is None or INSTANT.sure(expires))
             and (offer is None or is_uuid(offer))
             and (supersedes is None or IDENTIFIER.sure(supersedes))
         ):
             return None
-        text, names = mould
+        text, names, _ = mould
         filled = text % (
             _instant(at),
             *[commitments[name] for name in names],
             "null" if expires is None else f'"{_instant(expires)}"',
-            entry.id,
+            own,
             "null" if offer is None else f'"{offer}"',
             "null" if supersedes is None else f'"{supersedes}"',
         )
@@ -95,21 +95,20 @@ class Moulds:
                 parts.append(canonical_json({key: record[key]})[1:-1].decode().replace("%", "%%"))
         if len(self._moulds) >= MOST:
             self._moulds.clear()
-        key = self._key(entry, entry.commitments)
-        self._moulds[key] = ("{" + ",".join(parts) + "}", names)
+        facts = self._facts(entry)
+        place = (facts, *entry.commitments)
+        self._moulds[place] = ("{" + ",".join(parts) + "}", names, list(map(type, facts)))
         if self.fill(entry) not in (data, None):  # never seen, and never to be relied upon
-            self._moulds.pop(key, None)
+            self._moulds.pop(place, None)
 
     def _find(self, entry: Any, commitments: Mapping[str, str]) -> _Mould | None:
+        """The mould for equal facts of equal types: 1, 1.0 and True are equal, and are not written alike."""
+        facts = self._facts(entry)
         try:
-            return self._moulds.get(self._key(entry, commitments))
+            mould = self._moulds.get((facts, *commitments))
         except TypeError:  # a list where a word should be: the long way says so
             return None
-
-    def _key(self, entry: Any, commitments: Mapping[str, str]) -> Any:
-        """The facts and their types (1, 1.0 and True are equal, and are not written alike)."""
-        facts = self._facts(entry)
-        return facts, tuple(map(type, facts)), tuple(commitments)
+        return mould if mould is not None and mould[2] == list(map(type, facts)) else None
 
 
 @lru_cache(maxsize=64)

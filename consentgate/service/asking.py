@@ -196,45 +196,40 @@ class Asking(Handle):
     async def _enter(
         self, offer: SealedOffer, acts: Mapping[str, Act], subject: Subject, facts: Facts, refs: tuple[bytes, ...]
     ) -> None:
-        tag = self.engine.tag(subject)
         for _ in range(ATTEMPTS):
-            calendar = await self.fresh()
-            prepared = deciding.prepare(offer, acts, calendar, subject, facts, self.settings, self._randomness)
+            submission = self._submission(await self.fresh(), offer, acts, subject, facts)
 
-            def work(
-                connection: Connection,
-                pending: Pending,
-                calendar: Calendar = calendar,
-                prepared: list[deciding.Prepared] = prepared,
-            ) -> None:
-                deciding.enter(
-                    pending, prepared, calendar, offer, tag, subject, facts,
-                    gate=self.engine.gate_digest, test=self.settings.test,
-                )  # fmt: skip
-                self._revoke(connection, subject, prepared)
+            def work(connection: Connection, pending: Pending, submission: deciding.Submission = submission) -> None:
+                deciding.enter(pending, submission)
+                self._revoke(connection, submission)
 
             try:
                 await self._write(work, refs)
             except publishing.CalendarMovedError:
                 await self.reload()
                 continue
-            self._count(prepared)
-            await self._tell_withdrawal(prepared)
-            return
+            return await self._recorded(submission)
         raise TermsChangedError("the terms keep changing; nothing was recorded", hint="try again")
 
-    def _revoke(self, connection: Connection, subject: Subject, prepared: Iterable[deciding.Prepared]) -> None:
+    def _submission(
+        self, calendar: Calendar, offer: SealedOffer, acts: Mapping[str, Act], subject: Subject, facts: Facts
+    ) -> deciding.Submission:
+        return deciding.prepare(
+            offer, acts, calendar, subject, facts, self.settings, self._randomness,
+            tag=self.engine.tag(subject), gate=self.engine.gate_digest,
+        )  # fmt: skip
+
+    def _revoke(self, connection: Connection, submission: deciding.Submission) -> None:
         """After a withdrawal the passes of every device of theirs go on saying what is not true any more."""
-        if any(one.withdraws for one in prepared):
-            erasing.revoke(connection, self.engine.bindings(subject), self.clock() // SECOND + 1)
+        if submission.withdraws:
+            erasing.revoke(connection, self.engine.bindings(submission.subject), self.clock() // SECOND + 1)
             meta.bump_generation(connection)
 
-    def _count(self, prepared: Iterable[deciding.Prepared]) -> None:
-        for one in prepared:
+    async def _recorded(self, submission: deciding.Submission) -> None:
+        """What comes after the commit."""
+        for one in submission.decisions:
             self.meter.decided(one.policy.kind.value, one.act.value)
-
-    async def _tell_withdrawal(self, prepared: Iterable[deciding.Prepared]) -> None:
-        if any(one.withdraws for one in prepared):
+        if submission.withdraws:
             self.engine.generation.bump()
             await self.reload()
 
@@ -291,23 +286,17 @@ class Asking(Handle):
         holding = (await self.holdings(subject)).get(policy, NOTHING)
         offer = deciding.offer_elsewhere(version, holding, subject, self.clock(), self._randomness)
         facts = Facts(method=method)
-        prepared = deciding.prepare(offer, {policy: act}, calendar, subject, facts, self.settings, self._randomness)
-        tag = self.engine.tag(subject)
-
+        submission = self._submission(calendar, offer, {policy: act}, subject, facts)
         refs = deciding.refs(offer, {policy: act})
 
         def work(connection: Connection, pending: Pending) -> None:
-            self._revoke(connection, subject, prepared)
-            deciding.enter_elsewhere(
-                pending, prepared[0], calendar, offer, tag, subject, facts,
-                gate=self.engine.gate_digest, test=self.settings.test,
-            )  # fmt: skip
+            self._revoke(connection, submission)
+            deciding.enter_elsewhere(pending, submission)
 
         # By its ref, like a decision from a page: where COMMIT reports an error and has committed all the same, the
         # second run finds the first record, and the caller is not sent to make another.
         await self._write(work, refs)
-        self._count(prepared)
-        await self._tell_withdrawal(prepared)
+        await self._recorded(submission)
         return (await self._answered(refs, {policy: act}))[0]
 
 

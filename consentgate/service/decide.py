@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
 from consentgate.errors import DecisionError, TermsChangedError
-from consentgate.evidence.commitments import Openings, commit_all
+from consentgate.evidence.commitments import SALT_BYTES, commit_all, format_openings
 from consentgate.evidence.entry import DecisionEntry
 from consentgate.service.facts import Facts, personal_fields
 from consentgate.service.holdings import Holding
-from consentgate.service.ledger import Pending, opening_row
+from consentgate.service.ledger import Pending
 from consentgate.service.offer import SealedItem, SealedOffer
 from consentgate.service.publish import CalendarMovedError
 from consentgate.service.settings import Settings
+from consentgate.store.subjects import OpeningRow
 from consentgate.terms.calendar import Calendar, Moment
 from consentgate.terms.identifiers import uuid7
 from consentgate.terms.instants import Instant
@@ -58,16 +59,38 @@ class Prepared:
     act: Act
     policy: Policy
     commitments: dict[str, str]
-    openings: Openings
+    openings: str
 
-    @property
-    def withdraws(self) -> bool:
-        """Whether it takes back what opened the gate."""
-        return self.act is Act.WITHDRAW and self.policy.kind.gates
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a subject sent: decisions on an offer, and what stands in the entry of each of them.
+
+    Args:
+        offer: what they had before them.
+        decisions: in the order of the offer.
+        calendar: what these were matched with.
+        subject: who decides.
+        tag: what the subject is looked up by.
+        facts: circumstances.
+        gate: digest of the gate's configuration.
+        test: whether it is made in a test set-up.
+        withdraws: whether any of them takes back what opened the gate.
+    """
+
+    offer: SealedOffer
+    decisions: tuple[Prepared, ...]
+    calendar: Calendar
+    subject: Subject
+    tag: bytes
+    facts: Facts
+    gate: str | None
+    test: bool
+    withdraws: bool
 
 
 def check_acts(offer: SealedOffer, acts: Mapping[str, Act], calendar: Calendar) -> list[tuple[SealedItem, Act, Policy]]:
-    """Match acts with what was offered.
+    """Match acts with what was offered, in the order of the offer.
 
     Raises:
         DecisionError: nothing decided, a policy that was not offered, or an act its kind does not know.
@@ -75,18 +98,16 @@ def check_acts(offer: SealedOffer, acts: Mapping[str, Act], calendar: Calendar) 
     """
     if not acts:
         raise DecisionError("nothing was decided", hint="choose what you decide, for at least one text")
-    matched = []
     for slug, act in acts.items():
-        item, policy = offer.item(slug), calendar.by_slug.get(slug)
-        if item is None:
+        policy = calendar.by_slug.get(slug)
+        if offer.item(slug) is None:
             raise DecisionError(f"{slug} was not offered", hint="decide about what the page shows", policy=slug)
         if policy is None:
             raise TermsChangedError(f"{slug} is not there any more", policy=slug)
         if act not in policy.kind.decisions:
             raise DecisionError(f"a {policy.kind} cannot be answered with {act.value}", policy=slug)
-        matched.append((item, act, policy))
-    order = {item.policy: place for place, item in enumerate(offer.items)}
-    return sorted(matched, key=lambda match: order[match[0].policy])
+    by_slug = calendar.by_slug
+    return [(item, acts[item.policy], by_slug[item.policy]) for item in offer.items if item.policy in acts]
 
 
 def prepare(
@@ -97,7 +118,10 @@ def prepare(
     facts: Facts,
     settings: Settings,
     randomness: Callable[[int], bytes],
-) -> list[Prepared]:
+    *,
+    tag: bytes,
+    gate: str | None,
+) -> Submission:
     """Commit to the personal fields of each decision, each under salts of its own.
 
     Raises:
@@ -109,10 +133,12 @@ def prepare(
             hint="leave the impersonation; the subject decides",
         )
     fields = personal_fields(subject, facts, record_ip=settings.record_ip, record_user_agent=settings.record_user_agent)
-    return [
-        Prepared(item, act, policy, *commit_all(fields, lambda: randomness(32)))
-        for item, act, policy in check_acts(offer, acts, calendar)
-    ]
+    decisions, withdraws = [], False
+    for item, act, policy in check_acts(offer, acts, calendar):
+        commitments, openings = commit_all(fields, partial(randomness, SALT_BYTES))
+        decisions.append(Prepared(item, act, policy, commitments, format_openings(openings)))
+        withdraws = withdraws or (act is Act.WITHDRAW and policy.kind.gates)
+    return Submission(offer, tuple(decisions), calendar, subject, tag, facts, gate, settings.test, withdraws)
 
 
 def check_unchanged(prepared: Prepared, calendar: Calendar, moment: Moment) -> None:
@@ -124,12 +150,13 @@ def check_unchanged(prepared: Prepared, calendar: Calendar, moment: Moment) -> N
     item = prepared.item
     standing = moment.standing(item.policy)
     version = calendar.by_serial.get(item.serial)
-    if standing is not None and version is not None and item.serial in (
-        *(one.serial for one in (standing.in_force,) if one),
-        *(one.serial for one in standing.announced),
-    ):  # fmt: skip
-        return
-    now = standing.in_force.label if standing and standing.in_force else None
+    in_force = standing.in_force if standing else None
+    if standing is not None and version is not None:
+        if in_force is not None and in_force.serial == item.serial:
+            return
+        if any(one.serial == item.serial for one in standing.announced):
+            return
+    now = in_force.label if in_force else None
     raise TermsChangedError(
         f"{item.policy} {version.label if version else item.serial} is not in force any more"
         + (f"; {now} is" if now else ""),
@@ -139,57 +166,42 @@ def check_unchanged(prepared: Prepared, calendar: Calendar, moment: Moment) -> N
     )
 
 
-def enter(
-    pending: Pending,
-    decisions: list[Prepared],
-    calendar: Calendar,
-    offer: SealedOffer,
-    subject_tag: bytes,
-    subject: Subject,
-    facts: Facts,
-    *,
-    gate: str | None,
-    test: bool,
-) -> list[DecisionEntry]:
+def enter(pending: Pending, submission: Submission) -> None:
     """Append the entries, inside the writer's transaction.
 
     Raises:
         CalendarMovedError: the calendar is out of date; load it and try again.
         TermsChangedError: what was shown is not what is in force.
     """
+    calendar = submission.calendar
     if pending.generation != calendar.generation:
         raise CalendarMovedError("something was published meanwhile")
     moment = calendar.at(pending.at)
-    for prepared in decisions:
+    for prepared in submission.decisions:
         check_unchanged(prepared, calendar, moment)
-    return [
-        _enter_one(pending, prepared, calendar, offer, subject_tag, subject, facts, gate=gate, test=test)
-        for prepared in decisions
-    ]
+    enter_elsewhere(pending, submission)
 
 
-def _enter_one(
-    pending: Pending,
-    prepared: Prepared,
-    calendar: Calendar,
-    offer: SealedOffer,
-    subject_tag: bytes,
-    subject: Subject,
-    facts: Facts,
-    *,
-    gate: str | None,
-    test: bool,
-) -> DecisionEntry:
-    item, policy = prepared.item, prepared.policy
-    expires = _expiry(policy, prepared.act, pending.at)
-    base = calendar.by_serial.get(item.base) if item.base else None
-    entry = DecisionEntry(
+def enter_elsewhere(pending: Pending, submission: Submission) -> None:
+    """Append decisions that were made elsewhere; their versions need not be in force any more."""
+    for prepared in submission.decisions:
+        at = pending.at
+        expires = _expiry(prepared.policy, prepared.act, at)
+        entry = _entry(submission, prepared, at, expires)
+        pending.append(entry, _opening(submission, prepared, at, expires))
+
+
+def _entry(submission: Submission, prepared: Prepared, at: Instant, expires: Instant | None) -> DecisionEntry:
+    offer, facts, item = submission.offer, submission.facts, prepared.item
+    versions = submission.calendar.by_serial
+    base = versions.get(item.base) if item.base else None
+    return DecisionEntry(
         id=item.id,
-        at=pending.at,
+        at=at,
         commitments=prepared.commitments,
         policy=item.policy,
-        kind=policy.kind.value,
-        version=calendar.by_serial[item.serial].label,
+        kind=prepared.policy.kind.value,
+        version=versions[item.serial].label,
         serial=item.serial,
         language=item.language,
         text=item.text,
@@ -200,27 +212,20 @@ def _enter_one(
         decision=prepared.act.value,
         method=facts.method,
         source="import" if facts.method == "import" else "server",
-        gate=gate,
+        gate=submission.gate,
         offer=offer.id,
         supersedes=item.supersedes,
         expires=expires,
-        test=test,
+        test=submission.test,
     )
-    pending.append(
-        entry,
-        opening_row(
-            entry.id,
-            pending.at,
-            prepared.openings,
-            subject_tag=subject_tag,
-            subject_kind=subject.kind.value,
-            policy=item.policy,
-            serial=item.serial,
-            act=prepared.act.value,
-            expires=expires,
-        ),
-    )
-    return entry
+
+
+def _opening(submission: Submission, prepared: Prepared, at: Instant, expires: Instant | None) -> OpeningRow:
+    item, subject = prepared.item, submission.subject
+    return OpeningRow(
+        item.id.bytes, submission.tag, subject.kind.value, None, item.policy, item.serial, prepared.act.value, at,
+        expires, prepared.openings,
+    )  # fmt: skip
 
 
 def _expiry(policy: Policy, act: Act, at: Instant) -> Instant | None:
@@ -230,8 +235,7 @@ def _expiry(policy: Policy, act: Act, at: Instant) -> Instant | None:
 
 def refs(offer: SealedOffer, acts: Mapping[str, Act]) -> tuple[bytes, ...]:
     """The keys of the decisions these acts would make: what makes a repeated request harmless."""
-    ids: list[UUID] = [item.id for item in offer.items if item.policy in acts]
-    return tuple(one.bytes for one in ids)
+    return tuple([item.id.bytes for item in offer.items if item.policy in acts])
 
 
 def offer_elsewhere(
@@ -251,19 +255,3 @@ def offer_elsewhere(
         supersedes=holding.latest.id if holding.latest else None,
     )
     return SealedOffer(id=uuid7(now, randomness(10)), subject=subject, shown_at=now, page=None, items=(item,))
-
-
-def enter_elsewhere(
-    pending: Pending,
-    prepared: Prepared,
-    calendar: Calendar,
-    offer: SealedOffer,
-    subject_tag: bytes,
-    subject: Subject,
-    facts: Facts,
-    *,
-    gate: str | None,
-    test: bool,
-) -> DecisionEntry:
-    """Append a decision that was made elsewhere; its version need not be in force any more."""
-    return _enter_one(pending, prepared, calendar, offer, subject_tag, subject, facts, gate=gate, test=test)
