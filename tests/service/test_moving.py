@@ -251,6 +251,34 @@ def test_what_is_in_memory_is_bounded(source: Settings, tmp_path: Path, monkeypa
     assert len(sizes) > 2 * 300 / moving._PAGE
 
 
+@pytest.mark.parametrize("version", [15, 18])
+def test_the_server_knows_how_large_what_it_got_is(
+    source: Settings, postgres: Callable[[int], Any], version: int
+) -> None:
+    """Without statistics it would read whole tables for each page, in the verification to begin with."""
+    url = postgres(version).fresh()
+
+    copy(source, url, quiet)
+
+    other = Database.open(url)
+    statement = text("SELECT reltuples FROM pg_class WHERE oid = 'consentgate_entry'::regclass")
+    assert other.read(lambda connection: connection.scalar(statement)) == 302
+    other.close()
+
+
+def test_an_empty_table_is_filled_without_comparing(
+    source: Settings, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are compared where the target has some, and only there: a first copy compares its single values alone."""
+    compared: list[str] = []
+    same: Callable[..., int] = moving._same
+    monkeypatch.setattr(moving, "_same", lambda *words: compared.append(words[1].name) or same(*words))
+
+    copy(source, target, quiet)
+
+    assert set(compared) <= {"consentgate_meta"}
+
+
 def test_source_and_target_must_differ(source: Settings) -> None:
     """A database is not copied into itself."""
     with pytest.raises(ConfigurationError, match="the same database"):
