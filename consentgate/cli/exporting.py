@@ -1,6 +1,6 @@
 """The work of ``consentgate export``: where it reads, where it writes, and how it goes on after an interruption.
 
-Room: cli. An SQLite file is read with nothing but the driver (`OfFile`): no SQLAlchemy, no signing key, no thread, so
+Room: cli. A database is read with nothing but its driver (`OfDriver`): no SQLAlchemy, no signing key, no thread, so
 that a million decisions take a few seconds and 40 MB. What cannot be read that way is opened like the application does.
 """
 
@@ -67,11 +67,9 @@ def run_export(settings: Settings, job: Job) -> Done:
     Raises:
         ConsentGateError: the ledger cannot be read, or what there is cannot be continued.
     """
-    from consentgate.service.export_source import OfEngine, OfFile
-    from consentgate.service.settings import sqlite_path
+    from consentgate.service.export_source import OfDriver, OfEngine
 
-    file = sqlite_path(settings.database)
-    source = OfFile.open(file) if file is not None and job.cursor is None and not job.resume else None
+    source = OfDriver.open(settings) if job.cursor is None and not job.resume else None
     if source is not None:
         try:
             return _export(source, job)

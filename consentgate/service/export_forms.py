@@ -1,8 +1,8 @@
 """The forms an export has: NDJSON, the evidence, and CSV, the convenience.
 
 Room: service; called by `consentgate.service.export`, which hands in rows. Both are made for millions of rows: a line
-of NDJSON is the bytes that are stored, quoted; a line of CSV is joined as it is, and goes through the csv module only
-where a cell has to be quoted or made harmless (OWASP, CSV injection).
+of NDJSON is the bytes that are stored, quoted; a line of CSV is cut out of them (`consentgate.service.csv_lines`), and
+made of the entry itself, by the csv module, only where a cell has to be quoted or made harmless (OWASP, CSV injection).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from consentgate.errors import StoreError
 from consentgate.evidence import ledger_file
 from consentgate.evidence.ledger_file import LedgerHeader
 from consentgate.evidence.tlog import prove_inclusion
+from consentgate.service.csv_lines import DecisionLines
 from consentgate.service.export_source import Source, reader
 from consentgate.service.selection import Selection
 from consentgate.store.lines import Line, Lines
@@ -29,7 +30,6 @@ COLUMNS = (
 )  # fmt: skip
 
 _OF_ENTRY = COLUMNS[1:-2]
-_COMMAS = len(COLUMNS) - 1
 _TRIGGERS = frozenset("=+-@\t\r\n\0＝＋－＠")
 _parse = json.JSONDecoder().raw_decode  # of what is canonical JSON, the quick way in
 DECISION, PUBLISH = b'"type":"decision"', b'"type":"publish"'
@@ -136,6 +136,7 @@ class Csv(Digesting):
         super().__init__()
         self._openings = where.openings
         self._wanted: Callable[[dict[str, Any]], bool] | None = where.matches if where.narrowed else None
+        self._simple = DecisionLines(_OF_ENTRY)
 
     def begin(self) -> bytes:
         """The names of the columns."""
@@ -144,17 +145,36 @@ class Csv(Digesting):
     def rows(self, rows: Sequence[Line], lines: Lines) -> bytes:
         """One row for each wanted decision or publication."""
         del lines
-        made = [line for row in rows if (line := self._row(*row))]
-        return self.count("".join(made).encode())
+        if self._wanted is not None:  # each has to be looked into anyway
+            return self.count(b"".join([self._row(*row) for row in rows]))
+        made: list[bytes] = []
+        simple: list[Line] = []
+        lines_of: list[bytes] = []
+        for row in rows:
+            line = self._simple.line(row[0], row[1], row[2] if self._openings else None)
+            if line is not None:
+                simple.append(row)
+                lines_of.append(line)
+                continue
+            if other := self._row(*row):
+                made += (self._joined(lines_of, simple), other)
+                simple, lines_of = [], []
+        made.append(self._joined(lines_of, simple))
+        return self.count(b"".join(made))
 
-    def _row(self, index: int, leaf: bytes, openings: str | None) -> str:
+    def _joined(self, lines: list[bytes], rows: list[Line]) -> bytes:
+        """Lines that seemed simple; where one is not, all of them again, the long way."""
+        joined = self._simple.join(lines)
+        return joined if joined is not None else b"".join([self._row(*row) for row in rows])
+
+    def _row(self, index: int, leaf: bytes, openings: str | None) -> bytes:
         # In JSON a quotation mark inside of a string is escaped, so these are found where they are keys. (Below, the
         # parsed value decides: details of an administrator's entry might have such a key, too.)
         if DECISION not in leaf and PUBLISH not in leaf:
-            return ""
+            return b""
         record, _ = _parse(leaf.decode())
         if record["type"] not in ("decision", "publish") or (self._wanted and not self._wanted(record)):
-            return ""
+            return b""
         subject, kind = subject_cells(openings) if openings and self._openings else ("", "")
         cells = [str(index)]
         cells += [
@@ -162,16 +182,7 @@ class Csv(Digesting):
             for value in map(record.get, _OF_ENTRY)
         ]
         cells += (subject, kind)
-        line = ",".join(cells)
-        if (
-            line.count(",") == _COMMAS
-            and '"' not in line
-            and "\n" not in line
-            and "\r" not in line
-            and _TRIGGERS.isdisjoint([cell[:1] for cell in cells])
-        ):
-            return line + "\r\n"
-        return _quoted([harmless(cell) for cell in cells])
+        return _quoted([harmless(cell) for cell in cells]).encode()
 
     def end(self, size: int, note: str) -> bytes:
         """Comments."""

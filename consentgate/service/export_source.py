@@ -1,7 +1,7 @@
-"""Where an export reads from: what is open already, or a file that nothing but the export needs.
+"""Where an export reads from: what is open already, or a database that nothing but the export needs.
 
-Room: service. Called by `consentgate.service.export`. `OfEngine` is for a process that has the ledger open; `OfFile`
-opens an SQLite database for reading alone, without SQLAlchemy and without the signing key, for the command line.
+Room: service. Called by `consentgate.service.export`. `OfEngine` is for a process that has the ledger open; `OfDriver`
+opens a database for reading alone, without SQLAlchemy and without the signing key, for the command line.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from consentgate.errors import NotFoundError, RewindError, StoreError, VerificationError
@@ -17,6 +16,7 @@ from consentgate.evidence.checkpoint import Checkpoint, open_checkpoint, sign_ch
 from consentgate.evidence.note import Verifier
 from consentgate.evidence.tiles import tile_reader
 from consentgate.evidence.tlog import EMPTY_ROOT, Reader, root_at
+from consentgate.service.settings import Settings, sqlite_path
 from consentgate.store.lines import SCHEMA, LedgerFile, Lines
 from consentgate.terms.subject import Subject
 
@@ -44,6 +44,20 @@ class Source(Protocol):
 
     def tag(self, subject: Subject) -> bytes:
         """What a subject is looked up by."""
+
+
+class Driven(Protocol):
+    """A database that was opened with nothing but its driver."""
+
+    @property
+    def replica(self) -> bool:
+        """Whether it only follows another one, and may be behind what the anchor file knows."""
+
+    def read(self, work: Callable[[Lines], T]) -> T:
+        """Run work in one short read-only transaction."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 class OfEngine:
@@ -86,49 +100,52 @@ class OfEngine:
         return self._engine.tag(subject)
 
 
-class OfFile:
-    """Reads an SQLite file. Make it with `open`; close it.
+class OfDriver:
+    """Reads a database with nothing but its driver. Make it with `open`; close it.
 
     Args:
-        file: open for reading.
+        database: open for reading.
         origin: name of the ledger.
         verifiers: its keys.
         pepper: key of the subjects' tags.
     """
 
-    def __init__(self, file: LedgerFile, origin: str, verifiers: tuple[Verifier, ...], pepper: bytes) -> None:
-        self._file = file
+    def __init__(self, database: Driven, origin: str, verifiers: tuple[Verifier, ...], pepper: bytes) -> None:
+        self._database = database
         self.origin = origin
         self._verifiers = verifiers
         self._pepper = pepper
 
     @classmethod
-    def open(cls, path: Path) -> OfFile | None:
-        """Open a database file and hold its head against signature, tree and anchor file, as the engine does.
+    def open(cls, settings: Settings) -> OfDriver | None:
+        """Open a database and hold its head against signature, tree and anchor file, as the engine does.
 
         Returns:
-            The source; ``None`` where there is nothing to read that way: no entry yet, another schema, or the ledger
-            is being renamed.
+            The source; ``None`` where there is nothing to read that way: no entry yet, another schema, the ledger is
+            being renamed, or the URL is one for SQLAlchemy.
 
         Raises:
             RewindError: the database is older than the anchor file remembers, or was changed.
-            StoreUnavailableError: it cannot be read.
+            StoreError: it cannot be read.
         """
-        file = LedgerFile(path)
+        database = _driven(settings)
+        if database is None:
+            return None
+        place = settings.place
+        anchor = None if place is None or database.replica else place.with_name(place.name + ".anchor")
+        # The file first: between the two another process may add entries, and the file would seem to know too much.
+        remembered = anchor.read_bytes() if anchor is not None and anchor.exists() else None
         try:
-            with file.reading() as lines:
-                source = cls._read(file, lines, path.with_name(path.name + ".anchor"))
+            source = database.read(lambda lines: cls._read(database, lines, remembered))
         except BaseException:
-            file.close()
+            database.close()
             raise
         if source is None:
-            file.close()
+            database.close()
         return source
 
     @classmethod
-    def _read(cls, file: LedgerFile, lines: Lines, anchor: Path) -> OfFile | None:
-        # The file first: between the two another process may add entries, and the file would seem to know too much.
-        remembered = anchor.read_bytes() if anchor.exists() else None
+    def _read(cls, database: Driven, lines: Lines, remembered: bytes | None) -> OfDriver | None:
         head, values = lines.head(), lines.meta()
         if head is None or not {"origin", "pepper", "verifiers"} <= values.keys():
             return None
@@ -144,12 +161,11 @@ class OfFile:
         except VerificationError as error:
             raise RewindError(str(error), hint="run `consentgate verify`", size=head.size) from error
         _check_anchor(lines, head.size, verifiers, remembered)
-        return cls(file, values["origin"], verifiers, bytes.fromhex(values["pepper"]))
+        return cls(database, values["origin"], verifiers, bytes.fromhex(values["pepper"]))
 
     def read(self, work: Callable[[Lines], T]) -> T:
         """Run work in one short read-only transaction."""
-        with self._file.reading() as lines:
-            return work(lines)
+        return self._database.read(work)
 
     def keys(self, note: str) -> tuple[Verifier, ...]:
         """The ledger's keys that signed a checkpoint."""
@@ -165,8 +181,19 @@ class OfFile:
         return hmac.digest(self._pepper, subject.key.encode(), "sha256")[:16]
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the database."""
+        self._database.close()
+
+
+def _driven(settings: Settings) -> Driven | None:
+    """Open a database with its driver alone, where that can be done."""
+    if (file := sqlite_path(settings.database)) is not None:
+        return LedgerFile(file)
+    if not settings.database.startswith("postgres"):
+        return None
+    from consentgate.store.lines_server import LedgerServer  # psycopg is an extra
+
+    return LedgerServer.open(settings.database)
 
 
 def reader(lines: Lines, size: int) -> Reader:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from consentgate.errors import StoreUnavailableError
+
+T = TypeVar("T")
 
 Line: TypeAlias = tuple[int, bytes, str | None]
 """An entry as exports need it: place, bytes, and openings as JSON (``{}`` where erased, ``None`` where never any)."""
@@ -27,9 +29,10 @@ SIZE = 32
 _TILES = 64
 """Tiles kept within a transaction: half a megabyte."""
 
+# What was erased is padded. No join: before PostgreSQL has counted its rows it would read all openings for each page.
 _LINE = (
-    "SELECT e.idx, e.leaf, rtrim(o.openings)"  # what was erased is padded
-    " FROM consentgate_entry e LEFT JOIN consentgate_opening o ON o.ref = e.ref"
+    "SELECT e.idx, e.leaf, (SELECT rtrim(o.openings) FROM consentgate_opening o WHERE o.ref = e.ref)"
+    " FROM consentgate_entry e"
 )
 _RANGE = f"{_LINE} WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx"
 _LEAVES = "SELECT leaf FROM consentgate_entry WHERE idx >= ? AND idx < ? ORDER BY idx"
@@ -75,7 +78,10 @@ class Lines:
     @classmethod
     def of(cls, connection: Any) -> Lines:
         """On a connection of SQLAlchemy's, inside its transaction."""
-        return cls(connection.connection.cursor, "?" if connection.dialect.name == "sqlite" else "%s")
+        cursor = connection.connection.cursor
+        if connection.dialect.name == "sqlite":
+            return cls(cursor)
+        return cls(partial(cursor, binary=True), "%s")  # bytes as they lie, not each of them as two digits
 
     def range(self, start: int, stop: int) -> Iterator[list[Line]]:
         """Entries ``start <= place < stop`` in order, `SIZE` at a time, in constant memory."""
@@ -149,6 +155,8 @@ _PRAGMAS = ("busy_timeout=5000", "query_only=ON", "wal_autocheckpoint=0", "trust
 class LedgerFile:
     """An SQLite database opened for reading, with nothing but the driver. Close it."""
 
+    replica = False
+
     def __init__(self, path: Path) -> None:
         # Not mode=ro: to read a file in write-ahead mode its shared memory has to be written. query_only holds us back.
         try:
@@ -159,13 +167,12 @@ class LedgerFile:
             raise self._unreadable(path, error) from error
         self._path = path
 
-    @contextmanager
-    def reading(self) -> Iterator[Lines]:
-        """A read-only transaction: one consistent picture."""
+    def read(self, work: Callable[[Lines], T]) -> T:
+        """Run work in a read-only transaction: one consistent picture."""
         try:
             self._connection.execute("BEGIN").close()
             try:
-                yield Lines(self._connection.cursor)
+                return work(Lines(self._connection.cursor))
             finally:
                 self._connection.execute("ROLLBACK").close()
         except sqlite3.Error as error:

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from consentgate.cli.export import Decision
 from consentgate.cli.files import whole_file
 from consentgate.terms.policy import Act
 from tests.cli.conftest import Command, Project
+from tests.postgres import Server
 
 
 def entries(text: str) -> list[dict[str, object]]:
@@ -120,6 +122,20 @@ def test_the_command_reads_a_file_without_sqlalchemy(decided: Project) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") == 8
+
+
+def test_the_command_reads_a_server_without_sqlalchemy(
+    decided: Project, command: Command, postgres: Callable[[int], Server]
+) -> None:
+    """With psycopg alone, and to the same bytes."""
+    url = postgres(15).fresh()
+    assert command("db", "copy", "consentgate.db", url).code == 0
+    code = f"import sys; from consentgate.cli.main import app; app(['export', '--database', {url!r}],"
+    code += " standalone_mode=False); assert not {'sqlalchemy', 'sqlmodel', 'jinja2'} & sys.modules.keys(), 'heavy'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == command("export").out
 
 
 def test_a_parquet_file_is_named_with_its_digest(decided: Project, command: Command) -> None:

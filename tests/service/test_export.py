@@ -26,7 +26,7 @@ from consentgate.errors import (
 )
 from consentgate.evidence.ledger_file import verify_ledger
 from consentgate.service.export import COLUMNS, Cursor, Selection, harmless, pages
-from consentgate.service.export_source import OfEngine, OfFile
+from consentgate.service.export_source import OfDriver, OfEngine
 from consentgate.service.resume import whole_part
 from consentgate.store.lines import SCHEMA
 from consentgate.store.tables import SCHEMA_VERSION
@@ -34,7 +34,7 @@ from consentgate.terms.instants import DAY
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject, SubjectKind
 from consentgate.testing import START, run
-from tests.service.conftest import ALICE, BOB, NOTICE, TERMS, Desk, draft
+from tests.service.conftest import ALICE, BOB, NOTICE, TERMS, Desk, draft, settings_for
 
 
 def furnish(desk: Desk) -> None:
@@ -327,7 +327,7 @@ def test_a_file_is_read_as_the_engine_reads_it(open_desk: Callable[..., Desk]) -
     desk = open_desk()
     many(desk)
     path = desk.terms.engine.database._backend.path  # type: ignore[attr-defined]
-    source = OfFile.open(path)
+    source = OfDriver.open(settings_for(f"sqlite:///{path}"))
     assert source is not None
     for form in ("ndjson", "csv"):
         for where in (Selection(), Selection(policies=("terms",)), Selection(subject=ALICE)):
@@ -346,7 +346,7 @@ def test_a_file_of_another_schema_is_opened_in_full(open_desk: Callable[..., Des
         connection.execute("UPDATE consentgate_meta SET value = '99' WHERE key = 'schema_version'")
     connection.close()
 
-    assert OfFile.open(path) is None
+    assert OfDriver.open(settings_for(f"sqlite:///{path}")) is None
 
 
 def test_a_file_that_was_rewound_or_changed_is_not_exported(open_desk: Callable[..., Desk]) -> None:
@@ -363,16 +363,16 @@ def test_a_file_that_was_rewound_or_changed_is_not_exported(open_desk: Callable[
         connection.execute("UPDATE consentgate_entry SET leaf_hash = zeroblob(32) WHERE idx = 2")
     connection.close()
     with pytest.raises(RewindError, match="root that was signed"):
-        OfFile.open(path)
+        OfDriver.open(settings_for(f"sqlite:///{path}"))
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM consentgate_entry WHERE idx = 5")
     connection.close()
     with pytest.raises(RewindError):
-        OfFile.open(path)
+        OfDriver.open(settings_for(f"sqlite:///{path}"))
     assert old != new
     path.write_bytes(b"not a database")
     with pytest.raises(StoreUnavailableError):
-        OfFile.open(path)
+        OfDriver.open(settings_for(f"sqlite:///{path}"))
 
 
 def test_the_verifier_tells_a_csv_from_the_evidence(

@@ -12,6 +12,7 @@ from consentgate.cli.main import app
 from consentgate.errors import ConfigurationError, ConsentGateError, RewindError
 from consentgate.evidence.checkpoint import Checkpoint, sign_checkpoint
 from consentgate.service.export import Selection
+from consentgate.service.export_source import OfDriver
 from consentgate.service.keys import load_signer
 from consentgate.service.ledger import Head
 from consentgate.service.settings import Settings
@@ -194,5 +195,10 @@ def test_a_replica_that_is_behind_the_anchor_is_no_rewind(replica: tuple[str, st
         assert run(read_everything(follower))[1] == 21
         with pytest.raises(RewindError):
             run(Terms(primary, reading=True).start())
+        with pytest.raises(RewindError):
+            OfDriver.open(primary)
+        source = OfDriver.open(follower)
+        assert source is not None
+        source.close()
     finally:
         anchor.write_bytes(newest)
