@@ -62,8 +62,9 @@ docs: $(DEV) # every code block, link, setting, command and error of the documen
 bench: $(DEV) $(PEERS)/.done ## run every benchmark and print its bars (QUICK=1: a short form)
 	@PYTHONPATH="$(CURDIR)/$(PEERS)" $(PYTHON_IN_VENV) tools/bench $(if $(QUICK),--quick,)
 
-reference: $(DEV) ## write docs/reference/cli.md from the command itself
+reference: $(DEV) ## write docs/reference/cli.md and api.md from the command and the API themselves
 	@$(PYTHON_IN_VENV) tools/reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
+	@$(PYTHON_IN_VENV) tools/reference api > docs/reference/api.md.new && mv docs/reference/api.md.new docs/reference/api.md
 
 constraints: $(DEV) $(PEERS)/.done $(FUZZ)/.done ## write constraints.txt from what is installed in .venv
 	@$(PYTHON_IN_VENV) tools/pin $(PEERS) $(FUZZ) > constraints.txt.new && mv constraints.txt.new constraints.txt
