@@ -14,7 +14,7 @@ import typer
 
 from consentgate.cli import options
 from consentgate.cli.failures import FAILED
-from consentgate.cli.output import Progress, clean, count, progress, say, show_json, tell
+from consentgate.cli.output import Progress, clean, count, progress, say, show_json, show_traces, tell
 from consentgate.cli.project import find_project, near, shown
 from consentgate.service.settings import database_url, sqlite_path
 
@@ -69,6 +69,36 @@ def upgrade(config: options.Config = None, database: options.Database = None, as
         tell(f"{shown(settings)}: nothing to do, schema version {after}.")
     else:
         tell(f"{shown(settings)}: brought from schema version {before} to {after}.")
+
+
+@db.command("rewrite")
+def rewrite(
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for whoever uses the table.", min=0.1)
+    ] = 10.0,
+    config: options.Config = None,
+    database: options.Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the table of personal values anew, so that nothing that was erased is left in its files.
+
+    PostgreSQL leaves the bytes of erased rows in unused space of its data files. A small table is written anew after
+    each erasure; for a large one this is the command, at a quiet hour: while it runs nobody can decide, and it needs as
+    much free disk as the table has. Run it as the owner of the table; from PostgreSQL 17 on `consentgate_desk` may.
+    An SQLite file needs it only where a long reader kept its log from being emptied.
+    """
+    from consentgate.service.schema import rewrite as write
+
+    settings = find_project(config, database).existing()
+    done = write(settings, wait)
+    if as_json:
+        show_json({"database": shown(settings), **asdict(done)})
+    else:
+        left = "Nothing that was erased is left in its files." if done.gone else "Not everything is gone."
+        say(f"{clean(shown(settings))}: {done.before / 1e6:,.1f} MB before, {done.after / 1e6:,.1f} MB now. {left}")
+        show_traces([asdict(one) for one in done.left])
+    if not done.gone:
+        raise typer.Exit(FAILED)
 
 
 @db.command("roles")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from consentgate.cli import options
 from consentgate.cli.desk import Desk, at
-from consentgate.cli.output import TIMES, clean, count, say, short, show_json, table, tell
+from consentgate.cli.output import TIMES, clean, count, say, short, show_json, show_traces, table, tell
 from consentgate.cli.project import Project, find_project, who, with_terms
 from consentgate.errors import ConfigurationError
 
@@ -64,9 +64,10 @@ def erase(
 ) -> None:
     """Erase what is known about somebody, on record.
 
-    Their decisions, those of their devices, and the links between: values and salts are overwritten in the database,
-    and cleared from its log. The entries themselves stay, so every proof stays valid; one more entry says what was
-    erased. Backups, exports and receipts that left are yours to follow. Nothing under a legal hold is erased.
+    Their decisions, those of their devices, and the links between: values and salts go from the database and its files.
+    The entries themselves stay, so every proof stays valid; one more entry says what was erased. It ends with a list of
+    where copies may still be, and until when: backups, and on PostgreSQL the server's log and perhaps unused space in
+    its files (see `consentgate db rewrite`). Nothing under a legal hold is erased.
     """
     project = find_project(config, database)
     whom = _subjects(subject)
@@ -181,17 +182,17 @@ def _elsewhere(desk: Desk, whom: list[Subject], act: str, order: dict[str, Any],
     """Erase, hold or release on a site, one subject after the other."""
     done = [desk.post(at("subjects", subject.key, act), order) for subject in whom]
     entries, gone = sum(one["entries"] for one in done), all(one["gone"] for one in done)
+    left = list({one["where"]: one for answer in done for one in answer.get("left", ())}.values())
     if as_json:
         records = [record for one in done for record in one["records"]]
-        show_json({"entries": entries, "records": records, "gone": gone})
+        show_json({"entries": entries, "records": records, "gone": gone, "left": left})
     elif act != "erase":
         say(f"{count(len(whom), 'subject')}: {'held' if act == 'hold' else 'released'}, on record.")
     elif entries:
         say(f"{count(entries, 'entry', 'entries')}: personal fields erased, on record.")
+        _where_else(left, gone=gone)
     else:
         say("There was nothing to erase.")
-    if not gone:
-        tell("note: a long reader keeps an older state alive; the log is cleared at the next erasure or start.")
 
 
 def _subjects(given: list[str] | None) -> list[Subject]:
@@ -246,17 +247,22 @@ def _done(done: Erased, *, as_json: bool) -> None:
         return
     records = count(len(done.records), "entry", "entries")
     say(f"{count(done.entries, 'entry', 'entries')}: personal fields erased, on record in {records}.")
-    if done.gone:
-        say("Nothing of it is left in the database and its log. Backups and exports that left are yours to follow.")
-    else:
-        tell("note: a long reader keeps an older state alive; the log is cleared at the next erasure or start.")
+    _where_else([asdict(one) for one in done.left], gone=done.gone)
+
+
+def _where_else(left: list[dict[str, str]], *, gone: bool) -> None:
+    """What may still hold a copy, and until when."""
+    if gone:
+        say("Nothing of it is left in the files of the database.")
+    show_traces(left)
 
 
 def _record(done: Erased) -> dict[str, Any]:
     records = [
         {"id": str(one.id), "mode": one.mode, "entries": len(one.refs), "basis": one.basis} for one in done.records
     ]
-    return {"entries": done.entries, "records": records, "gone": done.gone}
+    left = [asdict(one) for one in done.left]
+    return {"entries": done.entries, "records": records, "gone": done.gone, "left": left}
 
 
 def _list(holds: tuple[Hold, ...], *, as_json: bool) -> None:

@@ -17,9 +17,15 @@ from typing import BinaryIO
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside its place and put it there at the end of the block; where the block raises, nothing changed.
 
+    A device or a pipe is written to as it is: root, who writes to ``/dev/null``, must not put a file in its place.
+
     Raises:
         OSError: the folder is missing or cannot be written to.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -95,6 +95,14 @@ def _moment(instant: Instant) -> datetime:
 def count(number: int, thing: str, things: str = "") -> str:
     """A number and what it counts: ``1 version``, ``1,204 versions``, ``2 entries``."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def show_traces(left: Sequence[Mapping[str, str]]) -> None:
+    """Where copies of what was erased may still be, and until when."""
+    if left:
+        say("Copies may still be in:")
+    for one in left:
+        say(f"  {clean(one['what'])} – until {clean(one['until'])}.", hanging="    ")
 
 
 def colourful() -> bool:

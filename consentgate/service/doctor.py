@@ -22,12 +22,13 @@ from consentgate.evidence.note import Signer, Verifier
 from consentgate.evidence.tiles import Frontier
 from consentgate.service.alarms import Alarm
 from consentgate.service.engine import ORIGIN, VERIFIERS, anchor_path, past_of
-from consentgate.service.erase import SCRUB
+from consentgate.service.erase import scrub_state
 from consentgate.service.erasure_log import ErasureLog
 from consentgate.service.keys import key_file, load_signer
 from consentgate.service.ledger import Ledger
 from consentgate.service.reapply import unknown
 from consentgate.service.settings import Settings, database_url, server_database
+from consentgate.service.traces import REWRITE
 from consentgate.store import erasing, meta
 from consentgate.store.database import Database
 from consentgate.terms.instants import SECOND, Instant, format_instant
@@ -319,11 +320,18 @@ def _erasures(database: Database, _settings: Settings, file: Path, _now: Instant
             f"{len(lost):,} erasures are not in this database: a backup brought back what was erased",
             "run `consentgate erase --reapply`",
         )
-    if database.read(lambda connection: meta.get(connection, SCRUB)) == "due":
+    scrub = database.read(scrub_state)
+    if scrub == "due":
         yield Diagnosis(
             "warning",
-            "what was erased may still be in the write-ahead log",
-            "end long readers; it is cleared at the next erasure, and at the next start",
+            "what was erased may still be in the files of the database or in its log",
+            f"end long readers; it is cleared at the next erasure, at the next start, or by `{REWRITE}`",
+        )
+    elif scrub == "rewrite":
+        yield Diagnosis(
+            "note",
+            "what was erased may still be in unused space of the data files, because the table is large",
+            f"run `{REWRITE}` at a quiet hour: nobody can decide while it does",
         )
     if held := database.read(erasing.held_tags):
         yield Diagnosis("note", f"{len(held):,} subjects are under a legal hold", "see `consentgate hold`")

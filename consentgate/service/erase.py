@@ -21,6 +21,7 @@ from consentgate.errors import HeldError, InputError, NotFoundError
 from consentgate.evidence.commitments import commit_all, format_openings, parse_openings
 from consentgate.evidence.entry import TYPES, EraseEntry, decode
 from consentgate.service.ledger import Pending, opening_row
+from consentgate.service.traces import Trace
 from consentgate.store import entries, meta, subjects
 from consentgate.store import erasing as shelf
 from consentgate.store.erasing import HOLD, RELEASE
@@ -31,8 +32,11 @@ from consentgate.terms.subject import Subject, SubjectKind
 
 Mode = Literal["pseudonymise", "shred", "hold"]
 
-SCRUB = "scrub"
-"""Set in the database while something that was erased may still lie in the write-ahead log."""
+_SCRUB, _DUE = "scrub", "due"
+
+Scrub = Literal["", "due", "rewrite"]
+"""Whether something that was erased may still lie in the files of the database: ``due``: to be tried again;
+``rewrite``: that is left to `consentgate db rewrite`."""
 
 REFS_AN_ENTRY = 1_200
 """Ids an erase entry names: 39 bytes each, and it must fit into 65,535 with a basis of 2,000 characters."""
@@ -69,16 +73,18 @@ class Erased:
     Args:
         entries: of the ledger whose openings it concerns.
         records: the erase entries that say so.
-        gone: whether the bytes are gone from the files of the database. ``False`` while a long reader keeps an older
-            state alive; it is tried again at the next erasure, and at the next start.
+        gone: whether the bytes are gone from the files of the database; if not, ``left`` says why, and until when.
+        left: where else copies may be, and until when: always the backups, on PostgreSQL the server's log, too.
     """
 
     entries: int = 0
     records: tuple[EraseEntry, ...] = ()
     gone: bool = True
+    left: tuple[Trace, ...] = ()
 
     def __add__(self, other: Erased) -> Erased:
-        return Erased(self.entries + other.entries, self.records + other.records, self.gone and other.gone)
+        left = dict.fromkeys(self.left + other.left)
+        return Erased(self.entries + other.entries, self.records + other.records, self.gone and other.gone, tuple(left))
 
 
 def make_order(
@@ -129,6 +135,31 @@ def check_basis(basis: str) -> str:
             hint='why, without personal data, such as "asked for by the subject, ticket 4711"',
         )
     return basis
+
+
+# --- the files of the database ---------------------------------------------------------------------------------------
+
+
+def scrub_state(connection: Connection) -> Scrub:
+    """Whether something is to be done about the files."""
+    value = meta.get(connection, _SCRUB) or ""
+    return "due" if value.startswith(_DUE) else "rewrite" if value == "rewrite" else ""
+
+
+def scrub_due(connection: Connection) -> None:
+    """Say that something must be done about them: in the transaction that erases."""
+    meta.put(connection, _SCRUB, _DUE)
+
+
+def begin_scrub(connection: Connection, token: str) -> None:
+    """Say that somebody is about to do it. What is erased meanwhile takes the token's place."""
+    meta.put(connection, _SCRUB, f"{_DUE} {token}")
+
+
+def end_scrub(connection: Connection, token: str, state: Scrub) -> None:
+    """Say what came of it, unless somebody erased or began meanwhile: whoever did says so then."""
+    if meta.get(connection, _SCRUB) == f"{_DUE} {token}":
+        meta.put(connection, _SCRUB, state)
 
 
 # --- what belongs to a subject -----------------------------------------------------------------------------------
@@ -218,7 +249,7 @@ def erase_rows(
         refs, names = blank(connection, rows, order.fields)
     if not refs:
         return Erased()
-    meta.put(connection, SCRUB, "due")
+    scrub_due(connection)
     return _enter(refs, order, order.mode, randomness, pending, fields=names)
 
 

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from consentgate.evidence.entry import EraseEntry, decode
-from consentgate.service.erase import SCRUB, Erased, Order, blank, erase, erase_rows, not_held, release, subject_of
+from consentgate.service.erase import (
+    Erased,
+    Order,
+    blank,
+    erase,
+    erase_rows,
+    not_held,
+    release,
+    scrub_due,
+    subject_of,
+)
 from consentgate.service.ledger import Pending
 from consentgate.store import entries as shelf
 from consentgate.store import erasing, meta, subjects
@@ -60,7 +70,7 @@ def apply_recorded(entries: Iterable[EraseEntry], connection: Connection, _pendi
         else:
             back += len(blank(connection, rows.values(), frozenset(entry.fields))[0])
     if back:
-        meta.put(connection, SCRUB, "due")
+        scrub_due(connection)
     return back
 
 

@@ -6,12 +6,15 @@ nobody else.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from consentgate.errors import ConfigurationError
+from consentgate.service.erase import begin_scrub, end_scrub, scrub_state
 from consentgate.service.settings import Settings, database_url
+from consentgate.service.traces import Trace, traces
 from consentgate.store import roles, schema
 from consentgate.store.database import Database
 from consentgate.store.tables import SCHEMA_VERSION
@@ -80,6 +83,43 @@ def upgrade(settings: Settings) -> tuple[int | None, int]:
             made = database.write(schema.make)
             return (None if made else SCHEMA_VERSION), SCHEMA_VERSION
         return database.upgrade()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What writing the openings anew came to.
+
+    Args:
+        before, after: bytes of their table, or of the file of the database.
+        gone: whether nothing that was erased is left in the files.
+        left: where copies may still be, and until when.
+    """
+
+    before: int
+    after: int
+    gone: bool
+    left: tuple[Trace, ...]
+
+
+def rewrite(settings: Settings, wait: float) -> Rewritten:
+    """Write the openings anew, so that nothing that was erased is left in unused space of the files.
+
+    Args:
+        settings: as configured.
+        wait: seconds to wait for whoever uses them.
+
+    Raises:
+        StoreUnavailableError: they were in use for longer, or this role may not do it; nothing was changed.
+    """
+    database, token = Database.open(database_url(settings.database), create=False), secrets.token_hex(8)
+    try:
+        found = database.read(scrub_state)
+        database.write(lambda connection: begin_scrub(connection, token))
+        before, done = database.size(), database.rewrite(wait)
+        database.write(lambda connection: end_scrub(connection, token, "" if done.gone else found))
+        return Rewritten(before, database.size(), done.gone, traces(done))
+    finally:
+        database.close()
 
 
 def roles_script(prefix: str, schema_name: str) -> str:

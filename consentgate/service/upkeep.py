@@ -24,11 +24,13 @@ from consentgate.service.alarms import Alarm
 from consentgate.service.asking import Asking
 from consentgate.service.doctor import Diagnosis, examine
 from consentgate.service.epoch import NewEpoch, begin_epoch
-from consentgate.service.erase import SCRUB, Erased, Hold, Mode, Order, make_order
+from consentgate.service.erase import Erased, Hold, Mode, Order, make_order
 from consentgate.service.ledger import Pending
+from consentgate.service.traces import traces
 from consentgate.store import entries as shelf
 from consentgate.store import erasing as rows
 from consentgate.store import meta
+from consentgate.store.scrubbing import Scrubbed
 from consentgate.terms.instants import DAY, SECOND
 from consentgate.terms.subject import Subject
 
@@ -57,7 +59,7 @@ class Upkeep(Asking):
         if self.settings.metrics and not self._instrumented and telemetry.available():
             self._instrumented = True
             await asyncio.to_thread(telemetry.instrument, self)
-        if await self._read(lambda connection: meta.get(connection, SCRUB)) == "due":
+        if await self._read(erasing.scrub_state) == "due":
             await self._scrub()
         last = (await asyncio.to_thread(self.engine.erasures.read))[-1:]
         if last and await self._read(lambda connection: again.unknown(connection, last)):
@@ -159,7 +161,7 @@ class Upkeep(Asking):
             done += await self._write(partial(again.apply_lost, entry, self.engine.tag, by, self._randomness))
         await asyncio.to_thread(self.engine.erasures.replace, [*recorded, *done.records])
         self._alarms.end("erasures")
-        return replace(done, gone=await self._scrub()) if done.entries else done
+        return await self._scrubbed(done) if done.entries else done
 
     async def purge(self, *, dry_run: bool = False, policies: Sequence[str] | None = None, by: str = "api") -> Erased:
         """Erase what the policies' ``retain_days`` no longer let us keep; holds, and what still counts, are left alone.
@@ -209,28 +211,38 @@ class Upkeep(Asking):
             self.engine.generation.bump()
             await self.reload()
         erased = any(record.erases for record in done.records)
-        return replace(done, gone=await self._scrub()) if erased else done
+        return await self._scrubbed(done) if erased else done
 
-    async def _scrub(self) -> bool:
-        """Make sure that nothing erased is left in the write-ahead log; a long reader may keep it there for a while."""
+    async def _scrubbed(self, done: Erased) -> Erased:
+        scrubbed = await self._scrub()
+        return replace(done, gone=scrubbed.gone, left=traces(scrubbed))
+
+    async def _scrub(self) -> Scrubbed:
+        """Make sure that nothing erased is left in the files; a long reader may keep it there for a while."""
+        token, scrubbed = self._randomness(8).hex(), Scrubbed(gone=False)
+        await self._write(lambda connection, _: erasing.begin_scrub(connection, token))
         for pause in _PAUSES:
             await asyncio.sleep(pause)
             try:
-                gone = await asyncio.to_thread(self.engine.database.scrub)
+                scrubbed = await asyncio.to_thread(self.engine.database.scrub)
             except StoreError as error:
-                log.warning("what was erased may still be in the write-ahead log: %s", error)
-                gone = False
-            if gone:
-                await self._write(lambda connection, _: meta.put(connection, SCRUB, ""))
-                self._alarms.end("scrub")
-                return True
+                log.warning("what was erased may still be on the disk: %s", error)
+                scrubbed = Scrubbed(gone=False, why="refused", server=self.engine.database.queues)
+            if scrubbed.why != "reader":
+                break
+        state: erasing.Scrub = "" if scrubbed.gone else "rewrite" if scrubbed.why == "size" else "due"
+        await self._write(lambda connection, _: erasing.end_scrub(connection, token, state))
+        if state != "due":
+            self._alarms.end("scrub")
+            return scrubbed
+        trace = traces(scrubbed)[0]
         self._alarms.ring(
             "scrub",
-            "what was erased may still be in the write-ahead log: somebody reads an older state of the database",
+            f"what was erased may still be in {trace.what}",
             "end long exports or backups; it is tried again at the next erasure and at the next start",
             self.clock(),
         )
-        return False
+        return scrubbed
 
     # --- alarms --------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
 from consentgate.store import postgres, schema, sqlite
+from consentgate.store.scrubbing import Scrubbed
 from consentgate.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -63,8 +64,14 @@ class Backend(Protocol):
     def tidy(self) -> None:
         """Housekeeping after a write, outside any transaction; never raises."""
 
-    def scrub(self, timeout: float) -> bool:
-        """Remove what deletions left behind."""
+    def scrub(self, timeout: float) -> Scrubbed:
+        """Remove what erasures left behind, as far as nobody has to wait for it."""
+
+    def rewrite(self, wait: float) -> Scrubbed:
+        """Remove all of it, while nobody else reads or writes personal data."""
+
+    def size(self) -> int:
+        """Bytes of what `rewrite` writes anew."""
 
     def close(self, *, inherited: bool = False) -> None:
         """Close every connection."""
@@ -244,15 +251,30 @@ class Database:
         if not self._closed and self._pid == os.getpid():
             self._backend.tidy()
 
-    def scrub(self) -> bool:
-        """Make sure that nothing deleted is left on the disk; to be called after an erasure was committed.
-
-        Returns:
-            Whether everything is gone; ``False`` where a long reader still needs an older state: call it again.
-        """
+    def scrub(self) -> Scrubbed:
+        """Remove what an erasure left on the disk, as far as nobody has to wait for it; call it after the commit."""
         self._check()
         with _translated():
             return self._backend.scrub(self.lock_timeout)
+
+    def rewrite(self, wait: float) -> Scrubbed:
+        """Remove everything that erasures left on the disk. While it lasts nobody else reads or writes openings.
+
+        Args:
+            wait: seconds to wait for whoever uses them now.
+
+        Raises:
+            StoreUnavailableError: they were in use for longer, or this role may not do it; nothing was changed.
+        """
+        self._check()
+        with _translated():
+            return self._backend.rewrite(wait)
+
+    def size(self) -> int:
+        """Bytes of what `rewrite` writes anew."""
+        self._check()
+        with _translated():
+            return self._backend.size()
 
     def close(self) -> None:
         """Close every connection. Twice is once."""

@@ -23,7 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from consentgate.errors import ConfigurationError, OverloadedError, StoreError, StoreUnavailableError
-from consentgate.store.tables import OPENING
+from consentgate.store import scrubbing
+from consentgate.store.scrubbing import Scrubbed
 
 _CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that does not answer."""
@@ -185,28 +186,49 @@ class Postgres:
     def tidy(self) -> None:
         """Nothing to do: autovacuum is the server's business."""
 
-    def scrub(self, timeout: float) -> bool:  # noqa: ARG002 - the same signature for all
-        """Vacuum the table of openings: an update leaves the row of before in it.
-
-        Returns:
-            Whether every row of before is gone; somebody who reads an older state keeps them.
+    def scrub(self, timeout: float) -> Scrubbed:  # noqa: ARG002 - the same signature for all
+        """Vacuum the table of openings, and write it anew where it is small and nobody has to wait long for that.
 
         Raises:
             StoreUnavailableError: this role may not do it.
         """
-        said: list[str] = []
+        if self._vacuum():
+            return Scrubbed(gone=False, why="reader", server=True)
+        try:
+            with self.writing(0) as connection:
+                if scrubbing.size(connection) > scrubbing.SMALL:
+                    return Scrubbed(gone=False, why="size", server=True)
+                scrubbing.limit(connection, scrubbing.WAIT, scrubbing.LONGEST)
+                scrubbing.rewrite(connection)
+        except DBAPIError as error:
+            return Scrubbed(gone=False, why=scrubbing.reason(error), server=True)
+        return self._rewritten()
+
+    def rewrite(self, wait: float) -> Scrubbed:
+        """Vacuum the table of openings and write it anew, however large it is."""
+        if self._vacuum():
+            return Scrubbed(gone=False, why="reader", server=True)
+        with self.writing(0) as connection:
+            scrubbing.limit(connection, wait, 0)
+            scrubbing.rewrite(connection)
+        return self._rewritten()
+
+    def size(self) -> int:
+        """Bytes of the table of openings."""
+        with self.reading() as connection:
+            return scrubbing.size(connection)
+
+    def _rewritten(self) -> Scrubbed:
+        # Afterwards, while others go on; and where it fails, autovacuum does it another day.
+        with suppress(DBAPIError), self.writing(0) as connection:
+            scrubbing.analyze(connection)
+        return Scrubbed(gone=True, server=True)
+
+    def _vacuum(self) -> int:
         with self._streams.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             own = driver(connection)
             own.read_only = None
-            own.add_notice_handler(lambda notice: said.append(f"{notice.message_primary}\n{notice.message_detail}"))
-            connection.exec_driver_sql(f"VACUUM (VERBOSE) {OPENING.name}")
-        report = "\n".join(said)
-        if not _REMAINING.search(report):  # it is a warning of the server's, not an error
-            raise StoreUnavailableError(
-                "this role may not vacuum the table of openings, so what was erased is still on the disk",
-                hint=f"let its owner run VACUUM {OPENING.name}; from PostgreSQL 17 on `consentgate db roles` allows it",
-            )
-        return not left_behind(report)
+            return scrubbing.vacuum(connection, own)
 
     def close(self, *, inherited: bool = False) -> None:
         """Close every connection.
@@ -232,18 +254,6 @@ def _use(engine: Engine) -> Iterator[Connection]:
                 with suppress(Exception):
                     connection.exec_driver_sql("SELECT 1")
             raise
-
-
-_REMAINING = re.compile(r"^[^:\n]*: *\d+ [^,\d\n]+, *\d+ [^,\d\n]+, *(\d+) [^\d(,\n]*$", re.MULTILINE)
-
-
-def left_behind(report: str) -> int:
-    """How many dead rows a vacuum could not remove, from what it says (VERBOSE), in whatever language.
-
-    It says ``tuples: 7 removed, 93 remain, 2 are dead but not yet removable`` for the table, and again for the part of
-    it where long values lie.
-    """
-    return sum(int(number) for number in _REMAINING.findall(report))
 
 
 def _number(words: str | tuple[str, ...]) -> int:

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 from consentgate.errors import ConfigurationError, StoreUnavailableError
 from consentgate.store.lockfile import LockFile
+from consentgate.store.scrubbing import Scrubbed
 
 _BUSY = 5_000
 """Milliseconds SQLite itself waits: the backstop for programs that write without our lock file."""
@@ -244,15 +245,20 @@ class SqliteFile(_Sqlite):
             long = log.stat().st_size > _LONGEST_LOG
             self._checkpoint("TRUNCATE" if long else "PASSIVE", wait=100)
 
-    def scrub(self, timeout: float) -> bool:
-        """Make sure that nothing deleted is left in the write-ahead log.
-
-        Returns:
-            Whether it is empty now; a reader of an older state may keep it from being.
-        """
+    def scrub(self, timeout: float) -> Scrubbed:
+        """Make sure that nothing deleted is left in the write-ahead log; a reader of an older state may keep it."""
         with self._held(timeout):
             self._pages = 0
-            return self._checkpoint("TRUNCATE", wait=_BUSY)
+            gone = self._checkpoint("TRUNCATE", wait=_BUSY)
+        return Scrubbed(gone, "" if gone else "reader")
+
+    def rewrite(self, wait: float) -> Scrubbed:
+        """The same: a row is overwritten where it lies, and never moved."""
+        return self.scrub(wait)
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size
 
     def _checkpoint(self, mode: str, *, wait: int) -> bool:
         """Run a checkpoint; the caller holds the lock. ``wait``: milliseconds for readers to get out of the way."""
@@ -343,9 +349,17 @@ class SqliteMemory(_Sqlite):
     def tidy(self) -> None:
         """Nothing to do: there is no log."""
 
-    def scrub(self, timeout: float) -> bool:  # noqa: ARG002 - the same signature for all
+    def scrub(self, timeout: float) -> Scrubbed:  # noqa: ARG002 - the same signature for all
         """Nothing to do: there is no log."""
-        return True
+        return Scrubbed(gone=True)
+
+    def rewrite(self, wait: float) -> Scrubbed:
+        """Nothing to do: there is no file."""
+        return self.scrub(wait)
+
+    def size(self) -> int:
+        """Nothing is on a disk."""
+        return 0
 
     def close(self, *, inherited: bool = False) -> None:  # noqa: ARG002 - the same signature for all
         """Forget everything."""

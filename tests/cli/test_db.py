@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 from consentgate.store.tables import SCHEMA_VERSION
 from tests.cli.conftest import Command, Project
-from tests.postgres import Server
+from tests.postgres import USER, Server
 
 
 def _change(file: Path, *statements: str) -> None:
@@ -112,3 +114,26 @@ def test_roles_are_printed_for_psql_without_a_database(command: Command) -> None
     assert (done.code, done.err) == (0, "")
     assert "GRANT SELECT, INSERT ON terms.consentgate_entry TO gate_sequencer;" in done.out
     assert command("db", "roles", "--prefix", "x; DROP TABLE y").code == 1
+
+
+def test_a_table_is_written_anew_and_what_may_be_left_is_said(
+    published: Project, command: Command, postgres: Callable[[int], Server]
+) -> None:
+    """An SQLite file has nothing to clear but its log; a server says that its own log keeps copies for a while."""
+    done = command("db", "rewrite")
+    assert done.code == 0, done.err
+    assert "Nothing that was erased is left in its files." in done.out
+    assert "write-ahead log" not in done.out
+    found = command("db", "rewrite", "--json").json
+    assert (found["gone"], [one["where"] for one in found["left"]]) == (True, ["copies"])
+
+    url = postgres(18).fresh()
+    assert command("db", "upgrade", "--database", url).code == 0
+    done = command("db", "rewrite", "--database", url, "--wait", "5")
+    assert done.code == 0, done.err
+    assert "the write-ahead log of the server – until its files are used again" in done.out
+    assert f"{USER}@" in done.out
+    with psycopg.connect(url) as reader:
+        reader.execute("LOCK TABLE consentgate_opening IN ACCESS SHARE MODE")
+        done = command("db", "rewrite", "--database", url, "--wait", "0.1")
+    assert (done.code, "hint:" in done.err) == (1, True)

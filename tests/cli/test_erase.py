@@ -23,7 +23,8 @@ def test_erase_says_what_was_done_and_the_ledger_stays_sound(decided: Project, c
 
     assert done.code == 0, done.err
     assert "2 entries: personal fields erased, on record in 1 entry." in done.out
-    assert "Nothing of it is left in the database and its log." in done.out
+    assert "Nothing of it is left in the files of the database." in done.out
+    assert "Copies may still be in:\n  backups, and exports and receipts that left – until they are deleted" in done.out
     assert decided.entries == before + 1
     assert b'"ben"' not in b"".join(path.read_bytes() for path in decided.root.glob("consentgate.db*"))
     assert command("verify").code == 0
@@ -35,6 +36,7 @@ def test_erase_as_json_and_of_single_fields(decided: Project, command: Command) 
     """Numbers and ids for machines; pseudonyms and fields are told apart."""
     done = command("erase", "user:ben", "user:ada", "--pseudonymise", *WHY, "--json").json
     assert (done["entries"], done["gone"], done["records"][0]["mode"]) == (3, True, "pseudonymise")
+    assert [one["where"] for one in done["left"]] == ["copies"]
     assert command("erase", "cy", "--field", "subject_kind", *WHY, "--json").json["entries"] == 1
     assert command("erase", "--field", "subject", "--older-than", "0", *WHY, "--json").json["entries"] == 1
     assert command("erase", "--field", "subject", "--older-than", "0", *WHY, "--json").json["entries"] == 0

@@ -22,6 +22,7 @@ from consentgate.service.erase import REFS_AN_ENTRY, Erased
 from consentgate.service.facts import Facts
 from consentgate.service.upkeep import Upkeep
 from consentgate.store import entries as shelf
+from consentgate.store.scrubbing import Scrubbed
 from consentgate.store.subjects import openings_by_refs
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject
@@ -365,6 +366,7 @@ def test_a_long_reader_delays_the_scrubbing_and_it_is_said(
     thread.join()
 
     assert not erased.gone
+    assert [one.where for one in erased.left] == ["log", "copies"]
     assert [alarm.kind for alarm in alarms] == ["scrub"]
     again = open_desk()
     assert left_in(tmp_path, secrets) == set()
@@ -379,8 +381,8 @@ def test_a_crash_before_the_scrubbing_is_made_good_at_the_next_start(
     furnish(desk)
     secrets = secrets_of(desk, [ALICE])
 
-    async def crash(_self: Upkeep) -> bool:
-        return False
+    async def crash(_self: Upkeep) -> Scrubbed:
+        return Scrubbed(gone=False)
 
     with monkeypatch.context() as patch:
         patch.setattr(Upkeep, "_scrub", crash)

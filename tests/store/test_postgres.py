@@ -140,19 +140,3 @@ def test_two_processes_make_the_tables_of_one_database(server: Server) -> None:
         database.close()
 
     assert (len(opened), failed) == (6, [])
-
-
-@pytest.mark.parametrize(
-    ("report", "left"),
-    [
-        ("tuples: 7 removed, 93 remain, 0 are dead but not yet removable", 0),
-        (
-            "pages: 0 removed, 5 remain, 5 scanned (9.00% of total)\ntuples: 7 removed, 93 remain, 2 are dead but not",
-            2,
-        ),
-        ("Tupel: 7 entfernt, 93 verbleiben, 12 sind tot aber noch nicht entfernbar", 12),
-    ],
-)
-def test_a_vacuum_says_what_it_left(report: str, left: int) -> None:
-    """Dead rows that could not be removed are counted, in whatever language the server speaks."""
-    assert postgres.left_behind(report) == left

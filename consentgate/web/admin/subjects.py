@@ -157,7 +157,7 @@ class Subjects:
             return await self._page(entered, wanted, error, mode=mode, basis=basis)
         what = f"{counted(erased.entries, 'entry', 'entries')} erased; one entry of the ledger says so."
         if not erased.gone:
-            what += " An older state is still being read by somebody; the bytes go when that ends."
+            what += f" Copies may still be in {erased.left[0].what} – until {erased.left[0].until}."
         return self._frame.kept_alive(self._shown(entered, wanted if mode == "pseudonymise" else "", what), entered)
 
     async def hold(self, entered: Entered, form: Form) -> Response:

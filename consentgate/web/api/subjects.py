@@ -99,17 +99,31 @@ class SubjectRecordOut(BaseModel):
         )
 
 
+class TraceOut(BaseModel):
+    """A place where a copy of what was erased may still be."""
+
+    where: str = Field(description="`rows` or `pages` of the database's files, `log`, or `copies` that left")
+    what: str = Field(description="the same in words")
+    until: str = Field(description="what ends it, in words that go on after “until”")
+
+
 class ErasedOut(BaseModel):
     """What was erased, or held."""
 
     entries: int = Field(description="number of entries it concerns")
     records: list[str] = Field(description="ids of the entries that say so")
-    gone: bool = Field(description="whether the bytes are gone from the disk; else it is tried again")
+    gone: bool = Field(description="whether the bytes are gone from the files of the database")
+    left: list[TraceOut] = Field(description="where copies may still be; empty where nothing was erased")
 
     @classmethod
     def of(cls, done: Erased) -> ErasedOut:
         """Describe it."""
-        return cls(entries=done.entries, records=[str(record.id) for record in done.records], gone=done.gone)
+        return cls(
+            entries=done.entries,
+            records=[str(record.id) for record in done.records],
+            gone=done.gone,
+            left=[TraceOut(where=one.where, what=one.what, until=one.until) for one in done.left],
+        )
 
 
 def _subject(text: str) -> Subject:
