@@ -59,7 +59,7 @@ def sqlite_command(path: Path, form: str) -> list[str]:
     return [SQLITE, "-readonly", "-csv", str(path), query]
 
 
-def export_command(path: Path, form: str) -> list[str]:
+def export_command(path: Path | str, form: str) -> list[str]:
     """Our command."""
     program = "import sys; from consentgate.cli.main import main; sys.exit(main())"
     return [sys.executable, "-c", program, "export", "--format", form, "--database", str(path)]

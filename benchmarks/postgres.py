@@ -1,9 +1,10 @@
-"""PostgreSQL: decisions a second, in one process and in four; how soon a publication is everywhere; starting up.
+"""PostgreSQL: decisions a second, in one process and in four; how soon a publication is everywhere; large ledgers.
 
 Decisions are durable ones (``fsync`` on, ``synchronous_commit`` on), against one row a commit by psycopg itself on 16
 connections, measured before and after each of ours; the ratio is the median. The ledger does its whole work, the
 sequencer in the same process included; only the page is left out. The server is one of the tests', on this machine, so
-that client and server share its cores.
+that client and server share its cores. What is measured with a million decisions on record: see `_postgres_large`;
+``CONSENTGATE_BENCH=FOLDER`` keeps them, as for `ledger`.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import psycopg  # noqa: E402
-from _filler import SLUG, fill, publish  # noqa: E402
+from _filler import SLUG, publish  # noqa: E402
 from _ledger_rates import _rate  # noqa: E402
+from _postgres_large import at_size  # noqa: E402
 from _report import Report  # noqa: E402
+from ledger import ledger  # noqa: E402
 
 from consentgate.service.settings import Settings  # noqa: E402
 from consentgate.service.terms import Terms  # noqa: E402
 from consentgate.store import queue  # noqa: E402
 from consentgate.terms.draft import draft_from_fields  # noqa: E402
 from consentgate.terms.instants import SECOND  # noqa: E402
-from consentgate.terms.subject import Subject  # noqa: E402
 from tests.postgres import Server, programs  # noqa: E402
 
 BARS = {1: 0.25, 16: 0.6, 256: 1.2}
@@ -207,33 +209,6 @@ def spread(server: Server, state: Path, report: Report) -> None:
     report.ratio(name, lost[int(len(lost) * 0.99)], "<=", 1.0, unit="s")
 
 
-def start_up(server: Server, state: Path, report: Report) -> None:
-    """Start a worker of a ledger with a thousand decisions, and of one with many."""
-    large = 50_000 if report.quick else 1_000_000
-    urls = {size: server.fresh() for size in (1_000, large)}
-
-    async def make(size: int) -> None:
-        async with Terms(settings(urls[size], state / f"start-{size}")) as terms:
-            await publish(terms)
-            await fill(terms, (Subject(f"user-{number:07d}") for number in range(size)))
-            while not await terms.settled():
-                pass
-
-    async def start(size: int) -> float:
-        started = time.perf_counter()
-        async with Terms(settings(urls[size], state / f"start-{size}")):
-            return time.perf_counter() - started
-
-    for size in urls:
-        asyncio.run(make(size))
-    taken = {size: [] for size in urls}
-    for _ in range(7):
-        for size, seconds in taken.items():
-            seconds.append(asyncio.run(start(size)))
-    few, many = (statistics.median(seconds) for seconds in taken.values())
-    report.ratio(f"start of a worker at {large:,} decisions / at 1,000", many / few, "<=", 2.0, note=f"{many:.3f} s")
-
-
 def main() -> None:
     """Measure everything."""
     report = Report("postgres", __doc__)
@@ -251,8 +226,9 @@ def main() -> None:
             together(server, state, report, alone)
             report.say("publications …")
             spread(server, state, report)
-            report.say("starting workers …")
-            start_up(server, state, report)
+            report.say("many decisions …")
+            kept = os.environ.get("CONSENTGATE_BENCH")
+            at_size(report, server, Path(kept) if kept else state, ledger)
         finally:
             server.close()
     report.finish()
