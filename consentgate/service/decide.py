@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 
 from consentgate.errors import DecisionError, TermsChangedError
-from consentgate.evidence.commitments import SALT_BYTES, commit_all, format_openings
+from consentgate.evidence.commitments import SALT_BYTES, commit_and_open
 from consentgate.evidence.entry import DecisionEntry
 from consentgate.service.facts import Facts, personal_fields
 from consentgate.service.holdings import Holding
@@ -135,8 +136,9 @@ def prepare(
     fields = personal_fields(subject, facts, record_ip=settings.record_ip, record_user_agent=settings.record_user_agent)
     decisions, withdraws = [], False
     for item, act, policy in check_acts(offer, acts, calendar):
-        commitments, openings = commit_all(fields, partial(randomness, SALT_BYTES))
-        decisions.append(Prepared(item, act, policy, commitments, format_openings(openings)))
+        salts = BytesIO(randomness(SALT_BYTES * len(fields)))  # one draw: each is a call of the system
+        commitments, openings = commit_and_open(fields, partial(salts.read, SALT_BYTES))
+        decisions.append(Prepared(item, act, policy, commitments, openings))
         withdraws = withdraws or (act is Act.WITHDRAW and policy.kind.gates)
     return Submission(offer, tuple(decisions), calendar, subject, tag, facts, gate, settings.test, withdraws)
 

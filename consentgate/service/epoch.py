@@ -147,6 +147,7 @@ class _Change:
             self._anchor.replace(numbered(self._anchor))
         take_next(self._key, name)
         ledger.committed(pending)
+        ledger.told(pending)
         log.warning("the ledger %s goes on as %s, from entry %d", self._origin, name, size)
         return done
 

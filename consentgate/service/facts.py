@@ -33,9 +33,9 @@ class Facts:
 
 def personal_fields(
     subject: Subject, facts: Facts, *, record_ip: Literal["none", "truncated", "full"], record_user_agent: bool
-) -> dict[str, str | None]:
-    """The fields to commit to; ``None`` is left out."""
-    return {
+) -> dict[str, str]:
+    """The fields to commit to: those that are known, and wanted."""
+    fields = {
         "subject": subject.id,
         "subject_kind": subject.kind.value,
         "acting_for": subject.acting_for,
@@ -45,6 +45,7 @@ def personal_fields(
         "ip": shorten_ip(facts.ip, record_ip),
         "user_agent": facts.user_agent[:MAX_USER_AGENT] if record_user_agent and facts.user_agent else None,
     }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def shorten_ip(ip: str | None, mode: Literal["none", "truncated", "full"]) -> str | None:

@@ -183,14 +183,17 @@ class Ledger:
         pending.frontier, pending.note = frontier, note
 
     def committed(self, pending: Pending) -> None:
-        """The batch is durable: move our own edge, and remember the checkpoint outside the database."""
+        """The batch is durable: move our own edge."""
         if pending.frontier is None:
             return
         if self._worth_keeping(self._frontier.size, pending.frontier.size, pending.at):
             self._kept_at = pending.at
         self._frontier = pending.frontier
         self.on_batch(len(pending.entries))
-        if self._anchor is not None:
+
+    def told(self, pending: Pending) -> None:
+        """Remember the checkpoint outside the database."""
+        if self._anchor is not None and pending.note:
             anchor.remember(self._anchor, pending.note)
 
     def rolled_back(self) -> None:

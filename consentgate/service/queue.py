@@ -75,6 +75,9 @@ class Queue:
             self.on_batch(len(pending.entries))
             self._came()
 
+    def told(self, pending: Pending) -> None:
+        """Nothing is left to be done."""
+
     def rolled_back(self) -> None:
         """Nothing happened, or nobody knows: the same again looks first what is recorded already."""
         self._own.careful = True

@@ -166,6 +166,7 @@ class Sequencer:
             self._step("before-commit")
         self._step("after-commit")
         self._ledger.committed(pending)
+        self._ledger.told(pending)
         return len(pending.entries)
 
     def _place(self, connection: Connection, limit: int) -> Pending | None:

@@ -187,7 +187,7 @@ class PreparedIn:
         build: makes the statement from the list of parameters.
     """
 
-    _LENGTHS = (1, 8, 64, IN_CHUNK)
+    _LENGTHS = (1, 4, 16, 64, 128, 256, IN_CHUNK)
 
     __slots__ = ("_prepared",)
 

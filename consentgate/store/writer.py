@@ -25,14 +25,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
 from consentgate.errors import ConsentGateError, OverloadedError, StoreError, StoreUnavailableError
 from consentgate.store.database import Database, explained
+from consentgate.store.waiting import Item, fail, running, settle
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -84,35 +84,11 @@ class Batch(Protocol[C]):
     def committed(self, context: C) -> None:
         """It is durable: what is kept in memory may follow."""
 
+    def told(self, context: C) -> None:
+        """Everybody was told: what nobody needs to wait for."""
+
     def rolled_back(self) -> None:
         """Nothing of it happened: what is kept in memory must be read again."""
-
-
-@dataclass(slots=True, eq=False)
-class _Item(Generic[C]):
-    """A job in line, and where its result goes: a future of a thread, or one of an event loop."""
-
-    job: Job[C, Any]
-    future: Future[Any] | asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop | None
-    kept: bool = False
-    error: BaseException | None = None
-    since: float = field(default_factory=time.monotonic)
-
-    def start(self) -> bool:
-        """Whether it is still wanted. A thread's future cannot be cancelled from now on."""
-        if isinstance(self.future, Future):
-            return self.future.set_running_or_notify_cancel()
-        return self.kept or not self.future.cancelled()
-
-    def settle(self, result: Any) -> None:
-        """Set the result or the error; in the loop's own thread where the future belongs to a loop."""
-        if self.loop is not None and self.future.cancelled():
-            return
-        if self.error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(self.error)
 
 
 class _NotBegunError(Exception):
@@ -126,7 +102,7 @@ class _NotBegunError(Exception):
 class _JobFailedError(Exception):
     """One job is to blame; the others run again without it."""
 
-    def __init__(self, item: _Item[Any], error: Exception) -> None:
+    def __init__(self, item: Item[Any], error: Exception) -> None:
         super().__init__(str(error))
         self.item = item
         self.error = error
@@ -159,9 +135,11 @@ class Writer(Generic[C]):
         self._step: Step = on_step or (lambda _name: None)
         self._pid = os.getpid()
         self._most_threads = threads
-        # Under `_changed`:
-        self._changed = threading.Condition()
-        self._queue: deque[_Item[C]] = deque()
+        # Under `_lock`:
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._queue: deque[Item[C]] = deque()
+        self._idle = 0
         self._serving = 0
         self._closing = False
         self._threads: list[threading.Thread] = []
@@ -192,7 +170,7 @@ class Writer(Generic[C]):
             StoreUnavailableError: the writer is closed, or belongs to the parent of this process.
         """
         future: Future[T] = Future()
-        self._enqueue(_Item(job, future, None))
+        self._enqueue(Item(job, future, None))
         return future
 
     def write(self, job: Job[C, T], *, kept: bool = False) -> asyncio.Future[T]:
@@ -210,16 +188,16 @@ class Writer(Generic[C]):
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(_Item(job, future, loop, kept))
+        self._enqueue(Item(job, future, loop, kept))
         return future
 
-    def _enqueue(self, item: _Item[C]) -> None:
+    def _enqueue(self, item: Item[C]) -> None:
         if os.getpid() != self._pid:
             raise StoreUnavailableError(
                 "the writer was started before this process was forked",
                 hint="start the application in each worker, not while it is being imported",
             )
-        with self._changed:
+        with self._lock:
             if self._closing:
                 raise StoreUnavailableError("the writer is closed", hint="the application is shutting down")
             if len(self._queue) >= self._capacity:
@@ -230,7 +208,8 @@ class Writer(Generic[C]):
             if len(self._threads) < self._most_threads:
                 self._threads.append(threading.Thread(target=self._run, name="consentgate-writer", daemon=True))
                 self._threads[-1].start()
-            self._changed.notify_all()
+            if self._idle:
+                self._changed.notify_all()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing waits and nothing is being written; whether that came true within the seconds given."""
@@ -254,27 +233,30 @@ class Writer(Generic[C]):
         with self._changed:
             left, self._queue = list(self._queue), deque()
             self._changed.notify_all()
-        _fail(_running(left), StoreUnavailableError("the writer was closed before this was written", hint="try again"))
+        fail(running(left), StoreUnavailableError("the writer was closed before this was written", hint="try again"))
 
     def _run(self) -> None:
         while items := self._next():
             try:
-                self._serve(_running(items))
+                self._serve(running(items))
             finally:
                 with self._changed:
                     self._serving -= len(items)
                     self._changed.notify_all()
             self._database.tidy()
 
-    def _next(self) -> list[_Item[C]]:
+    def _next(self) -> list[Item[C]]:
         """Wait for jobs; an empty list says that the writer is closed and nothing is left to do."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
+        with self._lock:
+            while not self._queue and not self._closing:
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
             items = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
             self._serving += len(items)
             return items
 
-    def _serve(self, items: list[_Item[C]]) -> None:
+    def _serve(self, items: list[Item[C]]) -> None:
         """Write these together; leave out whoever fails; where nobody is to blame, write them one by one."""
         blamed, again = 0, _AGAIN
         while items:
@@ -285,33 +267,33 @@ class Writer(Generic[C]):
                     again -= 1
                     continue
                 items = [item for item in items if item is not failed.item]
-                _fail([failed.item], failed.error)
+                fail([failed.item], failed.error)
                 blamed += 1
                 if blamed >= _BLAME_LIMIT:
                     return self._one_by_one(items)
             except _NotBegunError as stopped:
-                return _fail(items, stopped.error)
+                return fail(items, stopped.error)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
                 if len(items) == 1:
                     if again and _conflict(error, "overtaken", "taken"):
                         again -= 1
                         continue
-                    return _fail(items, error)
+                    return fail(items, error)
                 _log.warning("a batch of %d writes failed and is tried one by one: %s", len(items), error)
                 return self._one_by_one(items)
         return None
 
-    def _one_by_one(self, items: list[_Item[C]]) -> None:
+    def _one_by_one(self, items: list[Item[C]]) -> None:
         """A transaction for each; a database that fails again and again is not asked a thousand times."""
         failures: list[BaseException] = []
         for place, item in enumerate(items):
             if len(failures) == _GIVE_UP_AFTER:
-                return _fail(items[place:], failures[-1])
+                return fail(items[place:], failures[-1])
             self._serve([item])
             failures = [*failures, item.error] if isinstance(item.error, StoreError) else []
         return None
 
-    def _attempt(self, items: list[_Item[C]]) -> None:
+    def _attempt(self, items: list[Item[C]]) -> None:
         """One transaction for all of these, and then their results."""
         begun = False
         try:
@@ -329,7 +311,8 @@ class Writer(Generic[C]):
             raise
         self._step("after-commit")
         self._follow(context)
-        _settle(list(zip(items, answers, strict=True)))
+        settle(list(zip(items, answers, strict=True)))
+        self._tell(context)
 
     def _follow(self, context: C) -> None:
         """Tell the batch that it is durable. Whatever it makes of that, those who wait are told so too."""
@@ -339,7 +322,14 @@ class Writer(Generic[C]):
             _log.exception("the ledger's memory could not follow a commit; it will be read again")
             self._batch.rolled_back()
 
-    def _work(self, connection: Connection, context: C, item: _Item[C]) -> Any:
+    def _tell(self, context: C) -> None:
+        """Let the batch do the rest. Whatever comes of that, it is recorded and everybody knows."""
+        try:
+            self._batch.told(context)
+        except Exception:  # noqa: BLE001 - logged; nobody waits for it
+            _log.exception("what is to be done after a commit failed")
+
+    def _work(self, connection: Connection, context: C, item: Item[C]) -> Any:
         """Run one job. A refusal before it wrote anything concerns nobody else; after that, all must be rolled back."""
         before = self._database.changes(connection)
         item.error = None
@@ -356,33 +346,3 @@ class Writer(Generic[C]):
 def _conflict(error: BaseException, *kinds: str) -> bool:
     """Whether another transaction was in the way: the same again may succeed. See `postgres.explain`."""
     return isinstance(error, StoreError) and error.data.get("conflict") in kinds
-
-
-def _running(items: Sequence[_Item[C]]) -> list[_Item[C]]:
-    """Those that are still wanted."""
-    return [item for item in items if item.start()]
-
-
-def _fail(items: Sequence[_Item[C]], error: BaseException) -> None:
-    for item in items:
-        item.error = error
-    _settle([(item, None) for item in items])
-
-
-def _settle(answers: Sequence[tuple[_Item[C], Any]]) -> None:
-    """Tell everybody: threads at once, each event loop with one call for all that wait in it."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Item[C], Any]]] = {}
-    for item, result in answers:
-        if item.loop is None:
-            item.settle(result)
-        else:
-            loops.setdefault(item.loop, []).append((item, result))
-    for loop, waiting in loops.items():
-        # The loop may be closed: its tasks are gone, and with them whoever wanted to know.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_deliver, waiting)
-
-
-def _deliver(answers: Sequence[tuple[_Item[C], Any]]) -> None:
-    for item, result in answers:
-        item.settle(result)

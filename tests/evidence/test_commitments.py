@@ -17,6 +17,7 @@ from consentgate.evidence.commitments import (
     check_openings,
     commit,
     commit_all,
+    commit_and_open,
     format_openings,
     openings_from_record,
     parse_openings,
@@ -63,6 +64,18 @@ def test_openings_open_what_was_committed_to(fields, data):
     kept = data.draw(st.sets(st.sampled_from(sorted(openings)))) if openings else set()
     some = {name: openings[name] for name in kept}
     assert check_openings(commitments, some) == tuple(sorted(given_names - kept))
+
+
+@given(st.dictionaries(names, st.none() | values, max_size=5))
+def test_openings_that_are_written_at_once_are_the_same(fields):
+    """Committing and writing in one gives the commitments and the bytes that the two give one after the other."""
+    salts = {name: hashlib.sha256(name.encode()).digest() for name in fields}
+    fresh = (salts[name] for name in sorted(fields) if fields[name] is not None)
+    expected = {name: Opening(salts[name], value) for name, value in fields.items() if value is not None}
+
+    commitments, written = commit_and_open(fields, lambda: next(fresh))
+    assert written == format_openings(expected)
+    assert commitments == {name: commit(one.salt, name, one.value) for name, one in expected.items()}
 
 
 def test_an_opening_fits_nothing_else():

@@ -68,6 +68,7 @@ class FakeLedger:
         self.fail_begin: Callable[[], None] = lambda: None
         self.fail_finish: Callable[[], None] = lambda: None
         self.fail_committed: Callable[[], None] = lambda: None
+        self.fail_told: Callable[[], None] = lambda: None
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Context, Any]]) -> Context:
         self.batches.append(len(jobs))
@@ -94,6 +95,9 @@ class FakeLedger:
     def committed(self, context: Context) -> None:
         self.followed += 1
         self.fail_committed()
+
+    def told(self, context: Context) -> None:
+        self.fail_told()
 
     def rolled_back(self) -> None:
         self.undone += 1

@@ -245,6 +245,7 @@ def test_the_log_is_moved_into_the_file_when_it_is_long(file: Database) -> None:
 def test_a_log_that_a_reader_kept_long_is_cut(file: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow reader makes the log grow; when it is done the log is cut, not kept at its longest for ever."""
     monkeypatch.setattr(sqlite, "_LONGEST_LOG", 50_000)
+    monkeypatch.setattr(sqlite, "_CHECKPOINT_PAGES", 500)
     log = path_of(file).with_name("shelves.db-wal")
     file.write(lambda connection: entries.insert_entries(connection, [row(0)]))
     reader = file.stream(entries.stream_entries)

@@ -268,6 +268,26 @@ def test_a_memory_that_cannot_follow_is_read_again(database: Database, writer: M
     assert len(fake.check(database)) == 2
 
 
+def test_what_is_done_at_leisure_concerns_nobody_who_waited(database: Database, writer: Make, fake: ModuleType) -> None:
+    """Everybody is told first; whatever comes of the rest, nothing is written twice and the thread lives on."""
+    ledger, settled = fake.FakeLedger(), []
+
+    def stumble() -> None:
+        settled.append(first.done())
+        raise LookupError("could not do the rest")
+
+    ledger.fail_told = stumble
+    own = writer(ledger)
+    first = own.submit(fake.append("one"))
+
+    assert first.result(30) == 0
+    assert own.submit(fake.append("two")).result(30) == 1
+    assert own.drain(30)
+    assert settled == [True, True]
+    assert ledger.undone == 0
+    assert len(fake.check(database)) == 2
+
+
 # --- bounds and endings ----------------------------------------------------------------------------------------------
 
 
@@ -520,4 +540,5 @@ class Plain:
     def begin(self, _connection: object, _jobs: object) -> None: ...
     def finish(self, _connection: object, _context: object, _step: object) -> None: ...
     def committed(self, _context: object) -> None: ...
+    def told(self, _context: object) -> None: ...
     def rolled_back(self) -> None: ...
