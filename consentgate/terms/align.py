@@ -11,6 +11,9 @@ from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+_BITS = 4_000
+"""Most different words that are made bits of an integer: their table takes a megabyte."""
+
 Pair = tuple[int, int]
 Gap = tuple[int, int, int, int]
 """Old from, old to, new from, new to: a stretch in which nothing certain was found."""
@@ -141,25 +144,39 @@ def longest_increasing(pairs: Sequence[Pair]) -> list[Pair]:
 
 def shared_words(ones: Sequence[frozenset[str]], others: Sequence[frozenset[str]]) -> list[list[int]]:
     """How many words each of `ones` has in common with each of `others`."""
-    if len(ones) * len(others) <= 400:
+    if len(ones) == 1 or len(others) == 1:
         return [[len(one & other) for other in others] for one in ones]
-    # With many to compare, the words of each are the bits of an integer: what two share is one operation.
-    places: dict[str, int] = {}
-    bits = [sum([1 << places.setdefault(word, len(places)) for word in words]) for words in (*ones, *others)]
-    columns = bits[len(ones) :]
-    return [[(one & other).bit_count() for other in columns] for one in bits[: len(ones)]]
+    # With many to compare, the words of each are the bits of an integer: what two share is one operation. Words that
+    # stand on one side only are shared by none.
+    common = frozenset().union(*ones) & frozenset().union(*others)
+    places = {word: place for place, word in enumerate(common)}
+    if len(places) <= _BITS:
+        bit = {word: 1 << place for word, place in places.items()}.__getitem__
+    else:
+
+        def bit(word: str) -> int:
+            return 1 << places[word]
+
+    rows, columns = ([sum(map(bit, words & common)) for words in side] for side in (ones, others))
+    return [[(row & column).bit_count() for column in columns] for row in rows]
 
 
 def pair_in_order(scores: Sequence[Sequence[int]]) -> list[Pair]:
     """Pair rows with columns, in order, so that the sum of the scores is largest; a score of 0 is never paired."""
     rows, columns = len(scores), len(scores[0])
-    best = [[0] * (columns + 1) for _ in range(rows + 1)]
+    best = [[0] * (columns + 1)] * (rows + 1)
     for row in range(rows - 1, -1, -1):
-        below, here, line = best[row + 1], best[row], scores[row]
+        below, line = best[row + 1], scores[row]
+        if not any(line):
+            best[row] = below
+            continue
+        best[row] = here = below[:]
         for column in range(columns - 1, -1, -1):
-            score = line[column]
-            take = below[column + 1] + score if score else 0
-            here[column] = max(take, below[column], here[column + 1])
+            if line[column]:
+                take, place = below[column + 1] + line[column], column
+                while place >= 0 and here[place] < take:  # sums never grow from left to right
+                    here[place] = take
+                    place -= 1
     pairs = []
     row = column = 0
     while row < rows and column < columns:

@@ -7,13 +7,14 @@ what is shown. Raw HTML inside Markdown is read as blocks and words too, never a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from markdown_it.token import Token
 
 from consentgate.terms.inline import Cell, HtmlReader, Inline, Run, parser, read_inline
-from consentgate.terms.plain import quick_lines
+from consentgate.terms.plain import Line, quick_lines
 
 References = dict[str, Any]
 """Link reference definitions by normalised label, as markdown-it keeps them."""
@@ -37,6 +38,10 @@ class Block(NamedTuple):
     lead: bool
     marker: str
     cells: tuple[Cell, ...]
+
+
+_block: Callable[[tuple[str, int, str, bool, str, tuple[Cell, ...]]], Block] = partial(tuple.__new__, Block)
+"""`Block`, without the detour through its Python: there are many."""
 
 
 def block_tokens(text: str, environment: dict[str, Any]) -> list[Token]:
@@ -81,44 +86,54 @@ def read_plain(piece: str) -> list[Block]:
     return [Block("p", 0, "", lead=False, marker="", cells=((Run(text),),))] if text else []
 
 
-def read_piece(piece: str, references: References | None = None, known: dict[str, Cell] | None = None) -> list[Block]:
+class Known(NamedTuple):
+    """What was read before, by what stood in the source, under the same link definitions; it grows."""
+
+    blocks: dict[Line, Block]
+    cells: dict[str, Cell]
+
+
+def read_piece(piece: str, references: References | None = None, known: Known | None = None) -> list[Block]:
     """Read one piece cut by `chunks.cut`: what `read_blocks` reads, sooner where the piece is simple.
 
     Args:
         piece: Markdown.
         references: link definitions of the whole text.
-        known: what was read inside blocks before, by source, under the same definitions; it grows.
+        known: what was read before under the same definitions. What is read twice is one object.
     """
-    environment: dict[str, Any] = {"references": dict(references)} if references else {}
-    known = {} if known is None else known
-    text = piece.strip("\n")
-    if text[:1].isalpha() and "\n" not in text and "\t" not in text and "\x85" not in text and "]:" not in text:
-        text = text.strip()  # one line that can be nothing but a paragraph, as most are
-        if text not in known:
-            known[text] = read_inline(text, environment)
-        return [Block("p", 0, "", lead=False, marker="", cells=(known[text],))] if known[text] else []
-    lines = quick_lines(text)
+    lines = quick_lines(piece)
     if lines is None:
         return read_blocks(piece, references)
+    environment: dict[str, Any] = {"references": dict(references)} if references else {}
+    known = known or Known({}, {})
     blocks = []
-    waiting = ("", "")
-    for kind, sources, level, path, lead, marker in lines:
-        if kind == "code":
-            cells: tuple[Cell, ...] = ((Run(sources[0]),),) if sources[0].strip() else ()
-        else:
-            for source in sources:
-                if source not in known:
-                    known[source] = read_inline(source, environment)
-            cells = tuple([known[source] for source in sources])
-        if not any(cells):
-            waiting = (path, marker) if lead else waiting
+    path_before = marker_before = ""
+    for line in lines:
+        block = known.blocks.get(line)
+        if block is None:
+            kind, sources, level, path, lead, marker = line
+            cells = _code(sources) if kind == "code" else _cells(sources, environment, known.cells)
+            known.blocks[line] = block = _block((kind, level, path, lead, marker, cells))
+        if not any(block.cells):
+            if block.lead:
+                path_before, marker_before = block.path, block.marker
             continue
-        if lead or path != waiting[0]:
-            blocks.append(Block(kind, level, path, lead, marker, cells))
-        else:  # what began the item cannot be seen
-            blocks.append(Block(kind, level, path, path != "", waiting[1], cells))
-        waiting = ("", "")
+        if path_before and not block.lead and block.path == path_before:  # what began the item cannot be seen
+            block = block._replace(lead=True, marker=marker_before)
+        blocks.append(block)
+        path_before = ""
     return blocks
+
+
+def _cells(sources: tuple[str, ...], environment: dict[str, Any], known: dict[str, Cell]) -> tuple[Cell, ...]:
+    for source in sources:
+        if source not in known:
+            known[source] = read_inline(source, environment)
+    return (known[sources[0]],) if len(sources) == 1 else tuple([known[source] for source in sources])
+
+
+def _code(sources: tuple[str, ...]) -> tuple[Cell, ...]:
+    return ((Run(sources[0]),),) if sources[0].strip() else ()
 
 
 def read_blocks(text: str, references: References | None = None) -> list[Block]:

@@ -14,11 +14,14 @@ import re
 from collections.abc import Iterable
 
 from consentgate.terms.blocks import References, block_tokens, count_signs
+from consentgate.terms.plain import may_define
 
 _CUT = re.compile(r"\n(?:[ \t]*\n)+(?![ \t\n]|\d{1,9}[.)](?:[ \t\n]|\Z)|\Z)")
 _HEADING = re.compile(r"#{1,6}[ \t][^\n]*\n(?=[^\n])")
-_MAY_STAY_OPEN = re.compile(r"^ {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE | re.MULTILINE)
-_OPENS = re.compile(r"```|~~~|<(?:[!?sStT]|[pP][rR])")
+_MAY_STAY_OPEN = re.compile(r"\n {0,3}(?:```|~~~|<(?:!|\?|script|pre|style|textarea))", re.IGNORECASE)
+_TAG_OPENS = re.compile(r"<(?:[!?sStT]|[pP][rR])")
+_FENCE = re.compile(r"(`{3,})[^`\n]*\n|(~{3,})[^\n]*\n")
+_CLOSING = re.compile(r"\n {0,3}(`{3,}|~{3,})[ \t]*(?=\n|\Z)")
 _PROBE = "cut here"
 _PROBED_SIGNS = 5_000
 
@@ -40,7 +43,10 @@ def cut(text: str) -> list[str]:
 
 def _suspect(text: str) -> bool:
     """Whether a text may begin something that runs over blank lines."""
-    return _OPENS.search(text) is not None and _MAY_STAY_OPEN.search(text) is not None
+    # Most texts have none of these signs anywhere; to look for them costs a tenth of looking at every line.
+    if "```" in text or "~~~" in text or ("<" in text and _TAG_OPENS.search(text)):
+        return _MAY_STAY_OPEN.search("\n" + text) is not None
+    return False
 
 
 def _closed(pieces: list[str]) -> list[str]:
@@ -66,6 +72,14 @@ def _closed(pieces: list[str]) -> list[str]:
 
 
 def _stays_open(piece: str) -> bool:
+    fence = _FENCE.match(piece)
+    if fence:  # what begins a piece stands in nothing else, so that any closing line closes it (CommonMark 0.31, §4.5)
+        opening = fence[1] or fence[2]
+        ends = [found.end() for found in _CLOSING.finditer(piece, fence.end() - 1) if found[1].startswith(opening)]
+        if not ends:
+            return True
+        if not _suspect(piece[ends[0] :]):
+            return False
     tokens = block_tokens(f"{piece.rstrip()}\n\n{_PROBE}\n", {})
     last = tokens[-2:]
     return not (len(last) == 2 and last[0].type == "inline" and last[0].content == _PROBE and last[1].level == 0)
@@ -75,7 +89,7 @@ def references(pieces: Iterable[str]) -> References:
     """The link reference definitions of a text: label to target and title; the first of a label counts."""
     found: References = {}
     for piece in pieces:
-        if "]:" in piece:
+        if may_define(piece):
             environment: dict[str, References] = {}
             block_tokens(piece, environment)
             for label, target in environment.get("references", {}).items():

@@ -6,15 +6,15 @@ do in a browser; raw HTML is read as words and formatting, never as tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from html.parser import HTMLParser
 from typing import Any, NamedTuple, Protocol
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from consentgate.terms.plain_runs import quick_runs
+from consentgate.terms.plain_runs import Atom, quick_runs
 
 
 class Run(NamedTuple):
@@ -33,6 +33,9 @@ class Run(NamedTuple):
 
 Cell = tuple[Run, ...]
 
+_run: Callable[[tuple[str, str, str]], Run] = partial(tuple.__new__, Run)
+"""`Run`, without the detour through its Python: there are many."""
+
 
 @lru_cache(maxsize=1)
 def parser() -> MarkdownIt:
@@ -49,7 +52,7 @@ def _target(href: str) -> str | None:
 
 def _collapsed(text: str) -> str:
     """One blank for a run of those that a browser collapses; the others (no-break, ideographic) stay what they are."""
-    if not text.isprintable():
+    if "\n" in text or "\t" in text or "\r" in text or "\f" in text:
         text = text.replace("\n", " ").replace("\t", " ").replace("\r", " ").replace("\f", " ")
     while "  " in text:
         text = text.replace("  ", " ")
@@ -80,17 +83,6 @@ class Inline:
         self.blank = text[-1] == " "
         self._put(text, extra)
 
-    def add_run(self, text: str, marks: str, href: str) -> None:
-        """Append text whose formatting is known."""
-        text = _collapsed(text)
-        if not text:
-            return
-        if self.blank and text[0] == " ":
-            text = text[1:]
-        if text:
-            self.blank = text[-1] == " "
-            self._append(text, marks, href)
-
     def _append(self, text: str, marks: str, href: str) -> None:
         if self.runs and self.runs[-1][1:] == (marks, href):
             text = self.runs.pop().text + text
@@ -100,18 +92,15 @@ class Inline:
         marks = "".join(mark for mark, count in self.open.items() if count or mark == extra)
         self._append(text, marks, self.href[-1] if self.href else "")
 
-    def line_feed(self, marks: str | None = None, href: str = "") -> None:
-        """A hard break, in the current formatting or in the one that is given."""
+    def line_feed(self) -> None:
+        """A hard break, in the current formatting."""
         if self.hidden or not self.runs:
             return
         if self.blank:
             last = self.runs.pop()
             if kept := last.text.rstrip(" "):
                 self.runs.append(last._replace(text=kept))
-        if marks is None:
-            self._put("\n")
-        else:
-            self._append("\n", marks, href)
+        self._put("\n")
         self.blank = True
 
     def mark(self, mark: str, step: int) -> None:
@@ -199,20 +188,44 @@ def read_inline(source: str, environment: dict[str, Any]) -> Cell:
     """Read what stands inside one block."""
     if not _has_markup(source):
         text = _collapsed(source).strip(" ")
-        return (Run(text),) if text else ()
+        return (_run((text, "", "")),) if text else ()
     quick = quick_runs(source, _target, defined="references" in environment)
     if quick is not None:
-        inline = Inline()
-        for text, marks, href, feed in quick:
-            if feed:
-                inline.line_feed(marks, href)
-            else:
-                inline.add_run(text, marks, href)
-        return inline.take()
+        return _gathered(quick)
     md = parser()
     tokens: list[Token] = []
     md.inline.parse(source, md, environment, tokens)
     return read_runs(tokens)
+
+
+def _gathered(atoms: Iterable[Atom]) -> Cell:
+    """Atoms as runs: neighbours of one formatting joined, blanks collapsed, none at either end."""
+    runs: list[Run] = []
+    text = marks = href = ""  # the last run
+    blank = True
+    for words, its_marks, its_href, feed in atoms:
+        if feed:
+            if not text:
+                continue
+            if blank and not (text := text.rstrip(" ")) and runs:
+                text, marks, href = runs.pop()
+            words, blank = "\n", True
+        else:
+            words = _collapsed(words)
+            if blank and words[:1] == " ":
+                words = words[1:]
+            if not words:
+                continue
+            blank = words[-1] == " "
+        if its_marks == marks and its_href == href:
+            text += words
+        else:
+            if text:
+                runs.append(_run((text, marks, href)))
+            text, marks, href = words, its_marks, its_href
+    while not (kept := text.rstrip(" \n")) and runs:
+        text, marks, href = runs.pop()
+    return (*runs, _run((kept, marks, href))) if kept else ()
 
 
 def read_runs(children: Iterable[Token]) -> Cell:

@@ -9,6 +9,8 @@ That both read the same is a law the tests hold against the parser, with every t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 # A line that cannot begin or interrupt anything but a paragraph (CommonMark 0.31, chapters 4 and 5): it begins with a
@@ -29,6 +31,10 @@ _LINE = re.compile(
     r"|(=+|-+) *"  # 13 underline of a heading
     r"|((?:\* *){3,}|(?:_ *){3,}|(?:- *){3,}))"  # 14 rule
 )
+_WORDS = re.compile(_START)
+_HEADING = re.compile(_TITLE)
+_ITEM = re.compile(rf"( *)(?:([-+*])|(\d{{1,9}})([.)])) {{1,4}}(?={_START})")
+_DEFINITION = re.compile(r"\n[ \t>*+\-\d.)]*\[")
 _DELIMITERS = re.compile(r"\|(?: *:?-+:? *\|)+ *")
 
 
@@ -61,15 +67,30 @@ class _Open:
         self.offset = offset
 
 
+_line: Callable[[tuple[str, tuple[str, ...], int, str, bool, str]], Line] = partial(tuple.__new__, Line)
+"""`Line`, without the detour through its Python: there are many."""
+
+
+def may_define(text: str) -> bool:
+    """Whether a text may define links: a definition begins a line, but for the marks of what it stands in."""
+    return "]:" in text and _DEFINITION.search("\n" + text) is not None
+
+
 def quick_lines(piece: str) -> list[Line] | None:
     """Read a piece cut by `chunks.cut` into blocks, or answer ``None`` where it is not simple."""
     text = piece.strip("\n")
-    if "]:" in text or "\t" in text or "\x85" in text:  # the last is a blank to Python, and none to the parser
+    if "\t" in text or "\x85" in text or may_define(text):  # the second is a blank to Python, and none to the parser
         return None
-    if text.startswith("|"):
+    first = text[:1]
+    if first == "|":
         return _table(text)
-    if text.startswith(">"):
+    if first == ">":
         return _quotation(text)
+    if "\n" not in text:  # as most pieces are
+        if first.isalpha() or _WORDS.match(text):
+            return [_line(("p", (text.strip(),), 0, "", False, ""))]
+        if first == "#" and (found := _HEADING.fullmatch(text)):
+            return [_line(("h", (found[2].strip(),), len(found[1]), "", False, ""))]
     return _Lists().read(text)
 
 
@@ -122,30 +143,55 @@ class _Lists:
                     self.items = []
                 self.paragraph.append(line)
                 continue
-            if not line.strip(" "):
+            bare = line.lstrip(" ")
+            if not bare:
                 self._end()
-                continue
-            parts = _LINE.fullmatch(line)
-            if parts is None or not self._line(line, *parts.groups("")):
-                return None
+            elif bare[0].isalpha():
+                self._text(line, bare)
+            elif item := _ITEM.match(line):
+                if not self._simple_item(line, item):
+                    return None
+            else:
+                parts = _LINE.fullmatch(line)
+                if parts is None or not self._line(line, *parts.groups("")):
+                    return None
         self._end()
         self._end_code()
         return self.found
+
+    def _text(self, line: str, bare: str) -> None:
+        """A line of words: with and without its indent."""
+        indent = len(line) - len(bare)
+        if self.paragraph:
+            self.paragraph.append(line)
+        elif indent >= 4 and self._begins_code(indent):
+            self.code = [line[self.depth :]]
+        else:
+            self._leave(indent)
+            self.paragraph = [bare]
+
+    def _simple_item(self, line: str, item: re.Match[str]) -> bool:
+        """A list mark with words after it."""
+        blanks, bullet, number, sign = item.groups("")
+        indent, start = len(blanks), item.end()
+        if indent >= 4 and not self.paragraph and self._begins_code(indent):
+            self.code = [line[self.depth :]]
+            return True
+        if not self._item(indent, bullet or sign, int(number or 0), start - indent):
+            return False
+        self.paragraph, self.lead = [line[start:]], True
+        return True
 
     def _line(
         self, line: str, blanks: str, text: str, marker: str, bullet: str, number: str, sign: str, more: str,
         words: str, inner: str, head: str, level: str, title: str, underline: str, rule: str,
     ) -> bool:  # fmt: skip
+        if text:
+            self._text(line, text)
+            return True
         indent = len(blanks)
         if indent >= 4 and not self.paragraph and self._begins_code(indent):
             self.code = [line[self.depth :]]
-            return True
-        if text:
-            if self.paragraph:
-                self.paragraph.append(line)
-                return True
-            self._leave(indent)
-            self.paragraph = [text]
             return True
         if marker:
             if not self._item(indent, bullet or sign, int(number or 0), len(marker)):
@@ -236,5 +282,5 @@ class _Lists:
             return
         path = "".join(["o" if item.sign in ".)" else "u" for item in self.items])
         marker = f"{self.items[-1].number}." if self.lead and path[-1:] == "o" else ""
-        self.found.append(Line(kind, ("\n".join(self.paragraph).strip(),), level, path, self.lead, marker))
+        self.found.append(_line((kind, ("\n".join(self.paragraph).strip(),), level, path, self.lead, marker)))
         self.paragraph, self.lead = [], False

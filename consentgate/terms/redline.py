@@ -11,12 +11,15 @@ equal bytes on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from consentgate.terms.align import Pair, Work, anchors
 from consentgate.terms.blocks import (
     MAX_SIGNS,
     Block,
+    Known,
     References,
     count_signs,
     cut_plain,
@@ -26,7 +29,6 @@ from consentgate.terms.blocks import (
 )
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
-from consentgate.terms.inline import Cell as Runs
 from consentgate.terms.redline_changes import Change, Section, Summary
 from consentgate.terms.redline_form import ALGORITHM, BLOCKS, PLAIN, WORDS, Redline, from_bytes, rebuild, to_bytes
 from consentgate.terms.redline_items import (
@@ -46,7 +48,7 @@ from consentgate.terms.redline_items import (
     Piece,
 )
 from consentgate.terms.redline_links import changed_links
-from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole
+from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole_cells
 from consentgate.terms.redline_units import Match, Unit, moves, similar
 from consentgate.terms.words import count_words, seen
 
@@ -134,11 +136,11 @@ def visible(text: str, *, plain: bool = False) -> str:
 
 
 class _Known(NamedTuple):
-    """What was read already: pieces, what stands in blocks, and blocks made ready for comparison."""
+    """What was read already: pieces, their blocks, and by their identity the blocks made ready for comparison."""
 
     pieces: dict[str, list[Unit]]
-    words: dict[str, Runs]
-    units: dict[Block, Unit]
+    read: Known
+    units: dict[int, Unit]
 
 
 class _Draft:
@@ -149,8 +151,9 @@ class _Draft:
         self.plain = plan.plain
         self.definitions = plan.definitions
         # What stands on both sides, at another place, is read once, if links are defined alike.
-        mine = _Known({}, {}, {})
-        self.known = (mine, mine if plan.definitions[0] == plan.definitions[1] else _Known({}, {}, {}))
+        mine = _Known({}, Known({}, {}), {})
+        other = mine if plan.definitions[0] == plan.definitions[1] else _Known({}, Known({}, {}), {})
+        self.known = (mine, other)
         self.olds: list[Unit] = []
         self.news: list[Unit] = []
         self.matches: list[Match] = []
@@ -172,9 +175,9 @@ class _Draft:
         found: list[Unit] = []
         for piece in pieces:
             if piece not in known.pieces:
-                blocks = read_plain(piece) if self.plain else read_piece(piece, self.definitions[side], known.words)
+                blocks = read_plain(piece) if self.plain else read_piece(piece, self.definitions[side], known.read)
                 known.pieces[piece] = [
-                    known.units.get(block) or known.units.setdefault(block, Unit(block)) for block in blocks
+                    known.units.get(id(block)) or known.units.setdefault(id(block), Unit(block)) for block in blocks
                 ]
             found += known.pieces[piece]
         return found
@@ -274,17 +277,33 @@ class _Draft:
     def _item(
         self, block: Block, old_number: str, new_number: str, cells: tuple[Cell, ...], op: str, joined: str = ""
     ) -> None:
-        lead = block.lead and joined != "new"
-        item = Item(op, block.kind, block.level, block.path, lead, old_number, new_number, cells, joined=joined)
-        self.parts.append(item._replace(op=CHANGED) if op == SAME and item.reworded else item)
+        kind, level, path, lead, _, _ = block
+        if op == SAME and _reworded(cells):
+            op = CHANGED
+        lead = lead and joined != "new"
+        self.parts.append(_new_item((op, kind, level, path, lead, old_number, new_number, cells, -1, joined)))
+
+
+_new_item: Callable[[tuple[object, ...]], Item] = partial(tuple.__new__, Item)
+"""`Item`, without the detour through its Python: there are many."""
+_FATE = {INSERTED: ADDED, DELETED: REMOVED, LEFT: EQUAL}
+
+
+def _reworded(cells: tuple[Cell, ...]) -> bool:
+    """As `Item.reworded`, before there is an item."""
+    for op, pieces in cells:
+        if op != EQUAL:
+            return True
+        for piece in pieces:
+            if piece[0] == ADDED or piece[0] == REMOVED:
+                return True
+    return False
 
 
 def _single(unit: Unit, op: str) -> Item:
-    block = unit.block
-    fate = {INSERTED: ADDED, DELETED: REMOVED, LEFT: EQUAL}[op]
-    cells = tuple(Cell(fate, whole(cell, fate)) for cell in block.cells)
-    old_number, new_number = ("", block.marker) if op == INSERTED else (block.marker, "")
-    return Item(op, block.kind, block.level, block.path, block.lead, old_number, new_number, cells)
+    kind, level, path, lead, marker, cells = unit.block
+    old_number, new_number = ("", marker) if op == INSERTED else (marker, "")
+    return _new_item((op, kind, level, path, lead, old_number, new_number, whole_cells(cells, _FATE[op]), -1, ""))
 
 
 __all__ = [

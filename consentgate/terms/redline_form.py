@@ -186,31 +186,36 @@ def to_bytes(redline: Redline) -> bytes:
 
 
 def _write_item(item: Item) -> str:
-    cells = ",".join(
-        [f'["{cell.op}",[{",".join([_write_piece(*piece) for piece in cell.pieces])}]]' for cell in item.cells]
-    )
-    record = f'{{"cells":[{cells}]'
-    if item.joined:
-        record += f',"joined":"{item.joined}"'
-    record += f',"kind":"{item.kind}"'
-    if item.lead:
-        record += ',"lead":true'
-    if item.level:
-        record += f',"level":{item.level}'
-    if item.new_number:
-        record += f',"new_number":{_quoted(item.new_number)}'
-    if item.old_number:
-        record += f',"old_number":{_quoted(item.old_number)}'
-    record += f',"op":"{item.op}"'
-    if item.path:
-        record += f',"path":{_quoted(item.path)}'
-    return record + (f',"source":{item.source}}}' if item.source >= 0 else "}")
+    op, kind, level, path, lead, old_number, new_number, cells, source, joined = item
+    if len(cells) == 1:
+        record = f'{{"cells":[{_write_cell(*cells[0])}]'
+    else:
+        record = f'{{"cells":[{",".join([_write_cell(*cell) for cell in cells])}]'
+    if joined:
+        record += f',"joined":"{joined}"'
+    record += f',"kind":"{kind}","lead":true' if lead else f',"kind":"{kind}"'
+    if level:
+        record += f',"level":{level}'
+    if new_number:
+        record += f',"new_number":{_quoted(new_number)}'
+    if old_number:
+        record += f',"old_number":{_quoted(old_number)}'
+    record += f',"op":"{op}"'
+    if path:
+        record += f',"path":{_quoted(path)}'
+    return record + (f',"source":{source}}}' if source >= 0 else "}")
 
 
-def _write_piece(op: str, text: str, marks: str, href: str) -> str:
-    if href:
-        return f'["{op}",{_quoted(text)},"{marks}",{_quoted(href)}]'
-    return f'["{op}",{_quoted(text)},"{marks}"]' if marks else f'["{op}",{_quoted(text)}]'
+def _write_cell(op: str, pieces: tuple[Piece, ...]) -> str:
+    written = [
+        f'["{fate}",{_quoted(text)}]'
+        if not marks and not href
+        else f'["{fate}",{_quoted(text)},"{marks}",{_quoted(href)}]'
+        if href
+        else f'["{fate}",{_quoted(text)},"{marks}"]'
+        for fate, text, marks, href in pieces
+    ]
+    return f'["{op}",[{",".join(written)}]]'
 
 
 def from_bytes(data: bytes) -> Redline:

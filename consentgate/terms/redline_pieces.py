@@ -21,6 +21,7 @@ from consentgate.terms.words import seen, tokens
 
 _piece: Callable[[tuple[str, str, str, str]], Piece] = partial(tuple.__new__, Piece)
 """`Piece`, without the detour through its Python: there are many."""
+_cell: Callable[[tuple[str, tuple[Piece, ...]]], Cell] = partial(tuple.__new__, Cell)
 
 
 class Phrase:
@@ -59,7 +60,14 @@ class Phrase:
 
 def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
     """All words of a cell, with one fate."""
-    return tuple([_piece((fate, *run)) for run in runs])
+    return (_piece((fate, *runs[0])),) if len(runs) == 1 else tuple([_piece((fate, *run)) for run in runs])
+
+
+def whole_cells(cells: Sequence[Runs], fate: str) -> tuple[Cell, ...]:
+    """All cells of a block, with one fate."""
+    if len(cells) == 1:
+        return (_cell((fate, whole(cells[0], fate))),)
+    return tuple([_cell((fate, whole(runs, fate))) for runs in cells])
 
 
 def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[tuple[Cell, ...], bool]:
@@ -72,6 +80,9 @@ def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) ->
     Returns:
         the cells with their pieces, and whether a stretch was too large to be compared word by word.
     """
+    if len(olds) == len(news) == 1:
+        pieces, coarse = _compare(olds[0], news[0], work)
+        return (_cell((EQUAL, pieces)),), coarse
     cells = []
     coarse = False
     for one, other in _columns(olds, news):
@@ -82,7 +93,7 @@ def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) ->
         elif one is not None and other is not None:
             pieces, rough = _compare(one, other, work)
             coarse = coarse or rough
-            cells.append(Cell(EQUAL, pieces))
+            cells.append(_cell((EQUAL, pieces)))
     return tuple(cells), coarse
 
 

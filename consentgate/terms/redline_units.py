@@ -8,6 +8,7 @@ recognised, and what stands at another place is found to have moved.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from consentgate.terms.align import Gap, Pair, Work, pair_in_order, shared_words
 from consentgate.terms.blocks import Block
@@ -33,12 +34,13 @@ _ALIKE_ALONE = 0.25
 class Unit:
     """A block made ready for comparison."""
 
-    __slots__ = ("_words", "block", "cells", "key", "row")
+    __slots__ = ("_least", "_words", "block", "cells", "key", "row")
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.row = block.kind in ROWS
         self._words: frozenset[str] | None = None
+        self._least = inf
         if self.row:
             self.cells = [Phrase(cell) for cell in block.cells]
             self.key = "\x1e" + "\x1f".join([cell.key for cell in self.cells])
@@ -48,9 +50,18 @@ class Unit:
 
     def words(self) -> frozenset[str]:
         """What it is recognised by when its words changed: its words, or its characters where no blanks part them."""
-        if self._words is None:
-            self._words = frozenset(self.key if is_dense(self.key) else self.key.replace("\x1f", " ").split())
-        return self._words
+        words = self._words
+        if words is None:
+            key, dense = self.key, is_dense(self.key)
+            words = self._words = frozenset(key if dense else (key.replace("\x1f", " ") if self.row else key).split())
+            if not self.row:
+                self._least = 0 if dense or len(words) < _PART_WORDS else _CONTAINED * len(words)
+        return words
+
+    def least(self) -> float:
+        """How many words a whole must share with it to have it as a part; 0 where its letters must be looked at."""
+        self.words()
+        return self._least
 
 
 def similar(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, work: Work) -> list[Match] | None:
@@ -59,6 +70,9 @@ def similar(olds: Sequence[Unit], news: Sequence[Unit], gap: Gap, work: Work) ->
     if cells > _CELLS or not work.spend(cells):
         return None
     ones, others = olds[gap[0] : gap[1]], news[gap[2] : gap[3]]
+    if cells == 1:
+        count = len(ones[0].words() & others[0].words())
+        return [gap] if _scores(ones, others, [[count]])[0][0] else []
     shared = shared_words([unit.words() for unit in ones], [unit.words() for unit in others])
     pairs = pair_in_order(_scores(ones, others, shared))
     matches = [(row, row + 1, column, column + 1) for row, column in pairs]
@@ -72,9 +86,22 @@ def _scores(ones: Sequence[Unit], others: Sequence[Unit], shared: list[list[int]
     # Two blocks that stand alone between the same neighbours need less in common ("Last updated: …").
     enough = _ALIKE if len(ones) * len(others) > 1 else _ALIKE_ALONE
     sizes = [len(other.words()) for other in others]
+    least, rows = min(sizes), any([other.row for other in others])
+    nothing = [0] * len(others)
     scores = []
     for one, counts in zip(ones, shared, strict=True):
         size, row = len(one.words()), one.row
+        if not row and not rows:
+            if 2 * max(counts) < enough * (size + least):
+                scores.append(nothing)
+            else:
+                scores.append(
+                    [
+                        count + 1 if 2 * count >= enough * (size + other_size) else 0
+                        for count, other_size in zip(counts, sizes, strict=True)
+                    ]
+                )
+            continue
         line = []
         for count, other, other_size in zip(counts, others, sizes, strict=True):
             alike = 2 * count >= enough * (size + other_size)
@@ -116,6 +143,7 @@ class _Parts:
         self.partner = dict(pairs)
         self.taken = set(self.partner.values())
         self.shared = shared
+        self.least = [part.least() for part in parts]
 
     def find(self, used: set[int]) -> list[tuple[int, int, int]]:
         """The wholes, and from where to where their parts stand; those in `used` are left alone."""
@@ -152,26 +180,29 @@ class _Parts:
 
     def _longest(self, whole: int, low: int, high: int) -> tuple[int, int]:
         """The first run of parts that makes up at least half of a block without a partner."""
-        first = low
-        while first < high:
-            last = first
+        shared, least, taken = self.shared[whole], self.least, self.taken
+        possible = [place for place in range(low, high) if shared[place] >= least[place] and place not in taken]
+        at = 0
+        while at < len(possible) - 1:
+            first = last = possible[at]
             size = 0
-            while last < high and last not in self.taken and self._is_part(last, whole):
+            while at < len(possible) and possible[at] == last and self._is_part(last, whole):
                 size += len(self.parts[last].key)
-                last += 1
+                at, last = at + 1, last + 1
             if last - first > 1 and 2 * size >= len(self.wholes[whole].key):
                 return first, last
-            first = last + 1
+            at += last == first
         return low, low
 
     def _is_part(self, place: int, whole: int) -> bool:
-        part = self.parts[place]
-        key, all_of_it = part.key, self.wholes[whole].key
-        if part.row or len(key) >= len(all_of_it):
+        least = self.least[place]
+        if self.shared[whole][place] < least:
             return False
-        size = len(part.words())
-        if size >= _PART_WORDS and not is_dense(key):
-            return self.shared[whole][place] >= _CONTAINED * size
+        key, all_of_it = self.parts[place].key, self.wholes[whole].key
+        if len(key) >= len(all_of_it):
+            return False
+        if least > 0:
+            return True
         return all_of_it.startswith(key) or all_of_it.endswith(key) or (len(key) >= _LONG and key in all_of_it)
 
 

@@ -47,7 +47,8 @@ _UNSEEN_RUN = re.compile(f"[{_UNSEEN}]+")
 _DENSE_GAP = re.compile(f"(?<=[{_CJK}\u3001\u3002\uff0c]) (?=[{_CJK}])")
 _AFTER_DENSE = re.compile(f"[{_CJK}\u3001\u3002\uff0c]$")
 _CJK_START = re.compile(f"[{_CJK}]")
-_DENSE_AHEAD = re.compile(f"[{_BLANKS}](?=[{_CJK}])")
+_DENSE_AHEAD = re.compile(f" (?=[{_CJK}])")
+_DENSE_AFTER_BLANK = re.compile(f"[{_BLANKS}](?=[{_CJK}])")
 _WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
 _DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
 
@@ -57,19 +58,33 @@ def seen(text: str) -> str:
 
     A blank between two Chinese or Japanese characters is dropped: it is where the author wrapped a line.
     """
-    if not text.isprintable():
+    if not _clear(text):
         text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
-    if not _odd(text):
-        return text.strip(" ")
-    text = " ".join((text if text.isprintable() else _UNSEEN_RUN.sub("", text)).split())
-    return text if text.isascii() else _DENSE_GAP.sub("", text)
+        if not _clear(text):
+            text = _UNSEEN_RUN.sub("", text)
+            return _without_dense_gaps(" ".join(text.split()))
+    if "  " in text:
+        text = " ".join(text.split())
+    return text.strip(" ") if text.isascii() else _without_dense_gaps(text.strip(" "))
+
+
+def _without_dense_gaps(text: str) -> str:
+    return _DENSE_GAP.sub("", text) if _DENSE_AHEAD.search(text) else text
+
+
+def _clear(text: str) -> bool:
+    """Whether a text has no blank but the plain one, and nothing without width."""
+    if text.isascii():  # nothing of ASCII has no width; to look for each of its blanks is quicker than to look for all
+        return not (
+            "\n" in text or "\t" in text or "\r" in text or "\x0b" in text or "\x0c" in text
+            or "\x1c" in text or "\x1d" in text or "\x1e" in text or "\x1f" in text
+        )  # fmt: skip
+    return text.isprintable()
 
 
 def _odd(text: str) -> bool:
-    """Whether a text has any blank or sign that reads like another one, so that it must be looked at closely."""
-    if not text.isprintable() or "  " in text:  # no blank but the plain one, and nothing without width, is printable
-        return True
-    return not text.isascii() and _DENSE_AHEAD.search(text) is not None
+    """Whether a clear text has blanks that read like others, so that it must be looked at closely."""
+    return "  " in text or (not text.isascii() and _DENSE_AHEAD.search(text) is not None)
 
 
 def tokens(text: str) -> tuple[list[str], list[int]]:
@@ -80,16 +95,18 @@ def tokens(text: str) -> tuple[list[str], list[int]]:
     Returns:
         what each token is compared by, and the offset in `text` at which each token ends.
     """
-    if not text.isprintable():
+    clear = _clear(text)
+    if not clear:
         if _UNSEEN_RUN.search(text):
             return _tokens_among_unseen(text)
         text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
+        clear = _clear(text)
     raw = _TOKEN.findall(text)
     if not raw:
         return [], []
     ends = list(accumulate(map(len, raw)))
     ends[-1] = len(text)
-    keys = _normal(raw, text) if _odd(text) else raw
+    keys = raw if clear and not _odd(text) else _normal(raw, text)
     if not keys[0].startswith(" "):
         keys[0] = " " + keys[0]
     return keys, ends
@@ -105,7 +122,7 @@ def _tokens_among_unseen(text: str) -> tuple[list[str], list[int]]:
 
 def _normal(raw: list[str], text: str) -> list[str]:
     keys = [" " + token.lstrip() if token[:1].isspace() else token for token in raw]
-    if not text.isascii() and _DENSE_AHEAD.search(text):
+    if not text.isascii() and _DENSE_AFTER_BLANK.search(text):
         for place, (before, key) in enumerate(pairwise(keys), 1):
             if key[:1] == " " and _CJK_START.match(key, 1) and _AFTER_DENSE.match(before[-1:]):
                 keys[place] = key[1:]
