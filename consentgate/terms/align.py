@@ -74,29 +74,19 @@ def anchors(old: Sequence[Hashable], new: Sequence[Hashable], work: Work) -> tup
 
 def _chain(old: Sequence[Hashable], new: Sequence[Hashable], gap: Gap) -> list[Pair]:
     ones, others = old[gap[0] : gap[1]], new[gap[2] : gap[3]]
-    # The last and the first place of each; where they are one place, it stands there only.
     old_span, new_span = range(gap[0], gap[1]), range(gap[2], gap[3])
     old_last, new_last = dict(zip(ones, old_span, strict=True)), dict(zip(others, new_span, strict=True))
     shared = old_last.keys() & new_last.keys()
     if not shared:
         return []
-    old_first = _first_places(ones, old_last, old_span)
-    new_first = _first_places(others, new_last, new_span)
-    pairs = [
-        (old_last[item], new_last[item])
-        for item in shared
-        if old_first[item] == old_last[item] and new_first[item] == new_last[item]
-    ]
-    if not pairs:
-        pairs = _equally_often(old, new, gap, shared)
-    pairs.sort()
-    return longest_increasing(pairs)
-
-
-def _first_places(items: Sequence[Hashable], last: dict[Hashable, int], span: range) -> dict[Hashable, int]:
-    if len(last) == len(items):
-        return last
-    return dict(zip(reversed(items), reversed(span), strict=True))
+    once = shared
+    if len(old_last) < len(ones):
+        once = once.difference([item for item, at in zip(ones, old_span, strict=True) if old_last[item] != at])
+    if len(new_last) < len(others):
+        once = once.difference([item for item, at in zip(others, new_span, strict=True) if new_last[item] != at])
+    if once:
+        return longest_increasing([(at, new_last[one]) for one, at in zip(ones, old_span, strict=True) if one in once])
+    return longest_increasing(sorted(_equally_often(old, new, gap, shared)))
 
 
 def _equally_often(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from consentgate.terms.align import Work, anchors
 from consentgate.terms.inline import Cell as Runs
@@ -17,7 +17,7 @@ from consentgate.terms.inline import Run
 from consentgate.terms.numbering import label_length
 from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
 from consentgate.terms.rewording import Edit, reword, segments
-from consentgate.terms.words import seen, tokens
+from consentgate.terms.words import has_unseen, seen, tokens
 
 _piece: Callable[[tuple[str, str, str, str]], Piece] = partial(tuple.__new__, Piece)
 """`Piece`, without the detour through its Python: there are many."""
@@ -33,7 +33,7 @@ class Phrase:
         heading: whether they are a heading.
     """
 
-    __slots__ = ("_ends", "_key", "_keys", "label", "runs", "text")
+    __slots__ = ("_key", "_keys", "_places", "label", "runs", "text")
 
     def __init__(self, runs: Runs, *, label: int | None = 0, heading: bool = False) -> None:
         self.runs = runs
@@ -41,7 +41,7 @@ class Phrase:
         self.label = label_length(self.text, heading=heading) if label is None else label
         self._key: str | None = None
         self._keys: list[str] | None = None
-        self._ends: list[int] = []
+        self._places: list[int] = []
 
     @property
     def key(self) -> str:
@@ -53,9 +53,8 @@ class Phrase:
     def tokens(self) -> tuple[list[str], list[int]]:
         """What the tokens after the number are compared by, and where in `text` each begins, and the last ends."""
         if self._keys is None:
-            self._keys, ends = tokens(self.text[self.label :])
-            self._ends = [self.label, *(self.label + end for end in ends)] if self.label else [0, *ends]
-        return self._keys, self._ends
+            self._keys, self._places = tokens(self.text[self.label :], self.label)
+        return self._keys, self._places
 
 
 def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
@@ -108,20 +107,19 @@ def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -
         the pieces that belong to each cell of the side that has several, and whether a stretch was too large.
     """
     one, other = _joined(olds), _joined(news)
-    new_keys, new_at = other.tokens()
-    if _on_one_line(one) == _on_one_line(other):  # parted otherwise and not reworded, as most are
-        shift = one.label - other.label
-        old_at = [at + shift for at in new_at] if shift else new_at
-        count = len(new_keys)
-        edits, coarse = [Edit(equal=True, old_from=0, old_to=count, new_from=0, new_to=count)][: min(count, 1)], False
+    several = news if len(news) > 1 else olds
+    starts = _found_in(one if len(news) > 1 else other, several)
+    places = list(accumulate([len(phrase.text) + 1 for phrase in several[:-1]], initial=-1))[1:]
+    if starts is not None:  # parted otherwise and not reworded, as most are
+        own = [several[0].label, *places, sum([len(phrase.text) + 1 for phrase in several]) - 1]
+        old_at, new_at = (starts, own) if len(news) > 1 else (own, starts)
+        stops = list(range(1, len(several)))
+        edits, coarse = [Edit(equal=True, old_from=0, old_to=len(several), new_from=0, new_to=len(several))], False
     else:
-        old_keys, old_at = one.tokens()
+        (old_keys, old_at), (new_keys, new_at) = one.tokens(), other.tokens()
+        at = new_at if len(news) > 1 else old_at
+        stops = [bisect_left(at, place) for place in places]
         edits, coarse = reword(old_keys, new_keys, work)
-    several, at = (news, new_at) if len(news) > 1 else (olds, old_at)
-    stops, place = [], -1
-    for phrase in several[:-1]:
-        place += len(phrase.text) + 1
-        stops.append(bisect_left(at, place))
     parts = []
     for number, segment in enumerate(segments(edits, stops, new=len(news) > 1)):
         cut = _Cutter(one, other)
@@ -140,8 +138,28 @@ def _joined(phrases: Sequence[Phrase]) -> Phrase:
     return Phrase(tuple(runs), label=phrases[0].label)
 
 
-def _on_one_line(phrase: Phrase) -> str:
-    return phrase.text[phrase.label :].replace("\n", " ")
+def _found_in(whole: Phrase, parts: Sequence[Phrase]) -> list[int] | None:
+    """Where each of several phrases begins in one, with the blank before it, and where the last of them ends.
+
+    Returns:
+        ``None`` unless the one is made of nothing but them, and of blanks between them.
+    """
+    text, at = whole.text, whole.label
+    if has_unseen(text):
+        return None
+    starts = [at]
+    for number, part in enumerate(parts):
+        words = part.text if number else part.text[part.label :]
+        if number:
+            starts.append(at)
+            while text[at : at + 1] in (" ", "\n"):
+                at += 1
+            if at == starts[-1]:
+                return None
+        if not words or words[-1].isspace() or not text.startswith(words, at):
+            return None
+        at += len(words)
+    return [*starts, at] if at == len(text) else None
 
 
 def _columns(olds: Sequence[Phrase], news: Sequence[Phrase]) -> list[tuple[Phrase | None, Phrase | None]]:
@@ -173,11 +191,9 @@ def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[tuple[Piece, ...],
     old_from, old_to = one.label + start, len(one.text) - rest
     new_from, new_to = other.label + start, len(other.text) - rest
     cut.equal(other.label, new_from)
-    old_keys, old_ends = tokens(one.text[old_from:old_to])
-    new_keys, new_ends = tokens(other.text[new_from:new_to])
+    old_keys, old_at = tokens(one.text[old_from:old_to], old_from)
+    new_keys, new_at = tokens(other.text[new_from:new_to], new_from)
     edits, coarse = reword(old_keys, new_keys, work)
-    old_at = [old_from, *[old_from + end for end in old_ends]]
-    new_at = [new_from, *[new_from + end for end in new_ends]]
     for edit in edits:
         cut.follow(edit, old_at, new_at)
     if rest:
@@ -219,6 +235,8 @@ class _Cutter:
 
     def number(self, old_label: int, new_label: int) -> None:
         """The number the clause begins with, on either side."""
+        if not old_label and not new_label:
+            return
         if seen(self.old[:old_label]) == seen(self.new[:new_label]):
             self.equal(0, new_label)
             return
@@ -231,20 +249,23 @@ class _Cutter:
 
     def follow(self, edit: Edit, old_at: Sequence[int], new_at: Sequence[int]) -> None:
         """An edit of tokens, given the offset at which each token begins."""
-        span = (old_at[edit.old_from], old_at[edit.old_to], new_at[edit.new_from], new_at[edit.new_to])
-        if edit.equal:
-            self.equal_after_edit(span[0], span[2], span[3])
+        equal, old_from, old_to, new_from, new_to = edit
+        if equal:
+            self.equal_after_edit(old_at[old_from], new_at[new_from], new_at[new_to])
         else:
-            self.edit(*span)
+            self.edit(old_at[old_from], old_at[old_to], new_at[new_from], new_at[new_to])
 
     def edit(self, old_start: int, old_stop: int, new_start: int, new_stop: int) -> None:
         """Words removed and words put in their place."""
-        replaced = old_stop > old_start and new_stop > new_start
-        if replaced and self._blank(self.old, old_start) and self._blank(self.new, new_start):
-            self.equal(new_start, new_start + 1)
+        spans = self.spans
+        replaced = old_start < old_stop and new_start < new_stop
+        if replaced and self.old[old_start].isspace() and self.new[new_start].isspace():  # of two blanks, one stays
+            spans.append((EQUAL, new_start, new_start + 1))
             old_start, new_start = old_start + 1, new_start + 1
-        self._span(REMOVED, old_start, old_stop)
-        self._span(ADDED, new_start, new_stop)
+        if old_start < old_stop:
+            spans.append((REMOVED, old_start, old_stop))
+        if new_start < new_stop:
+            spans.append((ADDED, new_start, new_stop))
 
     def equal_after_edit(self, old_start: int, start: int, stop: int) -> None:
         """Equal words; the blank before them may belong to one side only, or read better before the edit."""

@@ -86,7 +86,7 @@ def _scores(ones: Sequence[Unit], others: Sequence[Unit], shared: list[list[int]
     # Two blocks that stand alone between the same neighbours need less in common ("Last updated: …").
     enough = _ALIKE if len(ones) * len(others) > 1 else _ALIKE_ALONE
     sizes = [len(other.words()) for other in others]
-    least, rows = min(sizes), any([other.row for other in others])
+    least, rows = min(sizes), any(other.row for other in others)
     nothing = [0] * len(others)
     scores = []
     for one, counts in zip(ones, shared, strict=True):

@@ -7,8 +7,8 @@ marks are evidence); it is asked only for small stretches, and what it may do in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from consentgate.terms.align import Pair, Work, anchors
@@ -20,6 +20,7 @@ SMALL = 10_000
 
 _EQUAL, _CHANGED = True, False
 _MANY = 50
+_FEW = 8
 _ROUNDS = 4
 
 
@@ -87,34 +88,40 @@ def _exact(old: Sequence[str], new: Sequence[str], gap: tuple[int, int, int, int
     return pairs
 
 
+_edit: Callable[[tuple[bool, int, int, int, int]], Edit] = partial(tuple.__new__, Edit)
+"""`Edit`, without the detour through its Python: there are many."""
+
+
 def _edits(pairs: Sequence[Pair], old_length: int, new_length: int) -> list[Edit]:
     edits: list[Edit] = []
     equal_old = equal_new = at_old = at_new = 0
     for one, other in [*pairs, (old_length, new_length)]:
         if one != at_old or other != at_new:
             if at_old > equal_old:
-                edits.append(Edit(_EQUAL, equal_old, at_old, equal_new, at_new))
-            edits.append(Edit(_CHANGED, at_old, one, at_new, other))
+                edits.append(_edit((_EQUAL, equal_old, at_old, equal_new, at_new)))
+            edits.append(_edit((_CHANGED, at_old, one, at_new, other)))
             equal_old, equal_new = one, other
         at_old, at_new = one + 1, other + 1
     if old_length > equal_old:
-        edits.append(Edit(_EQUAL, equal_old, old_length, equal_new, new_length))
+        edits.append(_edit((_EQUAL, equal_old, old_length, equal_new, new_length)))
     return edits
 
 
 def _readable(edits: list[Edit], old: Sequence[str], new: Sequence[str]) -> list[Edit]:
     """Take short equal stretches between two edits into one edit: confetti is correct and cannot be read."""
     for _ in range(_ROUNDS):
-        merged: list[Edit] = edits[:1]
+        if len(edits) < 3:
+            break
+        last = edits[0]
+        merged: list[Edit] = [last]
+        stop = len(edits) - 1
         for number in range(1, len(edits)):
             edit = edits[number]
-            absorbed = not merged[-1].equal
-            if absorbed and edit.equal:
-                absorbed = number + 1 < len(edits) and _trifling(merged[-1], edit, edits[number + 1], old, new)
-            if absorbed:
-                merged[-1] = merged[-1]._replace(old_to=edit.old_to, new_to=edit.new_to)
-            else:
+            if last[0] or (edit[0] and (number == stop or not _trifling(last, edit, edits[number + 1], old, new))):
+                last = edit
                 merged.append(edit)
+            else:
+                merged[-1] = last = _edit((_CHANGED, last[1], edit[2], last[3], edit[4]))
         if len(merged) == len(edits):
             break
         edits = merged
@@ -123,7 +130,7 @@ def _readable(edits: list[Edit], old: Sequence[str], new: Sequence[str]) -> list
 
 def _trifling(before: Edit, equal: Edit, after: Edit, old: Sequence[str], new: Sequence[str]) -> bool:
     """Whether what stands between two edits is better read as part of one: a sign, a lone word, a few short ones."""
-    if equal.new_to - equal.new_from > 8:
+    if equal[4] - equal[3] > _FEW:
         return False
     kept = new[equal.new_from : equal.new_to]
     words = sum(map(is_word, kept))

@@ -82,42 +82,51 @@ def _clear(text: str) -> bool:
     return text.isprintable()
 
 
+def has_unseen(text: str) -> bool:
+    """Whether a text has characters without width."""
+    return not _clear(text) and _UNSEEN_RUN.search(text) is not None
+
+
 def _odd(text: str) -> bool:
     """Whether a clear text has blanks that read like others, so that it must be looked at closely."""
     return "  " in text or (not text.isascii() and _DENSE_AHEAD.search(text) is not None)
 
 
-def tokens(text: str) -> tuple[list[str], list[int]]:
+def tokens(text: str, start: int = 0) -> tuple[list[str], list[int]]:
     """Cut a text into tokens.
 
     The first token is compared as if a blank stood before it, so that it reads the same wherever it lands.
 
+    Args:
+        text: as displayed.
+        start: the offset of its first character, if it is a part of something longer.
+
     Returns:
-        what each token is compared by, and the offset in `text` at which each token ends.
+        what each token is compared by; and the offset at which each token begins, then the one at which the last ends.
     """
     clear = _clear(text)
     if not clear:
         if _UNSEEN_RUN.search(text):
-            return _tokens_among_unseen(text)
+            return _tokens_among_unseen(text, start)
         text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
         clear = _clear(text)
     raw = _TOKEN.findall(text)
     if not raw:
-        return [], []
-    ends = list(accumulate(map(len, raw)))
-    ends[-1] = len(text)
+        return [], [start]
+    places = list(accumulate(map(len, raw), initial=start))
+    places[-1] = start + len(text)
     keys = raw if clear and not _odd(text) else _normal(raw, text)
     if not keys[0].startswith(" "):
         keys[0] = " " + keys[0]
-    return keys, ends
+    return keys, places
 
 
-def _tokens_among_unseen(text: str) -> tuple[list[str], list[int]]:
+def _tokens_among_unseen(text: str, start: int) -> tuple[list[str], list[int]]:
     """The tokens of what can be seen, with offsets in the text as it is."""
-    places = [place for place, sign in enumerate(text) if not _UNSEEN_RUN.match(sign)]
-    keys, ends = tokens(_UNSEEN_RUN.sub("", text))
+    seen_at = [start + place for place, sign in enumerate(text) if not _UNSEEN_RUN.match(sign)]
+    keys, places = tokens(_UNSEEN_RUN.sub("", text))
     # What cannot be seen belongs to the token before it, so that each token still begins with its blank.
-    return keys, [*(places[end] for end in ends[:-1]), len(text)] if ends else []
+    return keys, [start, *[seen_at[place] for place in places[1:-1]], start + len(text)] if keys else [start]
 
 
 def _normal(raw: list[str], text: str) -> list[str]:
@@ -131,7 +140,8 @@ def _normal(raw: list[str], text: str) -> list[str]:
 
 def is_word(key: str) -> bool:
     """Whether a token holds a letter, digit or ideograph, and is not a lone sign."""
-    return _WORD.search(key) is not None
+    last = key[-1:]
+    return (last.isascii() and last.isalnum()) or _WORD.search(key) is not None
 
 
 def count_words(text: str) -> int:

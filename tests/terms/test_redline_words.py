@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentgate.terms import align
 from consentgate.terms.align import Work, anchors, longest_increasing, pair_in_order, shared_words
+from consentgate.terms.inline import Run
 from consentgate.terms.numbering import label_length
+from consentgate.terms.redline_pieces import Phrase, compare_joined
 from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import count_words, is_word, seen, tokens
 
@@ -24,10 +27,12 @@ SENTENCES = st.text("ab c,.-'()1é日本 ธั\u00a0\u200b\n", max_size=40)
 @given(SENTENCES)
 def test_tokens_cover_a_text_without_a_gap(text: str) -> None:
     """Offsets grow and end at the end of the text; a text of blanks alone has no token."""
-    keys, ends = tokens(text)
-    assert len(keys) == len(ends)
-    assert ends == sorted(set(ends))
-    assert not ends or ends[-1] == len(text)
+    keys, places = tokens(text)
+    assert len(places) == len(keys) + 1
+    assert places[0] == 0
+    assert places == sorted(set(places))
+    assert not keys or places[-1] == len(text)
+    assert tokens(text, 7) == (keys, [place + 7 for place in places])
     assert bool(keys) == bool(text.replace("\u200b", " ").strip())
 
 
@@ -163,7 +168,11 @@ def test_the_longest_increasing_run_is_increasing_and_longest(seconds: list[int]
        st.lists(st.frozensets(st.sampled_from("abcdefgh")), min_size=1, max_size=25))  # fmt: skip
 def test_both_ways_of_counting_shared_words_agree(ones: list[frozenset[str]], others: list[frozenset[str]]) -> None:
     """Sets for a few, bits for many: the same numbers."""
-    assert shared_words(ones, others) == [[len(one & other) for other in others] for one in ones]
+    expected = [[len(one & other) for other in others] for one in ones]
+    assert shared_words(ones, others) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "_BITS", 2)
+        assert shared_words(ones, others) == expected
 
 
 @given(st.integers(1, 4).flatmap(lambda columns: st.lists(
@@ -237,3 +246,34 @@ def test_without_work_left_a_stretch_is_replaced_as_a_whole() -> None:
     """And said so."""
     old, new = [" a", " b", " a", " c"], [" b", " a", " b", " d", " a"]
     assert reword(old, new, Work(0)) == ([Edit(equal=False, old_from=0, old_to=4, new_from=0, new_to=5)], True)
+
+
+# One block and several
+
+
+PARTS = st.lists(
+    st.lists(
+        st.sampled_from(["one", "two,", "日本", "語", "3.", "x\u00a0y", "a\u200bb", "é"]), min_size=1, max_size=4
+    ).map(" ".join),
+    min_size=2,
+    max_size=4,
+)
+
+
+@given(
+    parts=PARTS, between=st.sampled_from([" ", "\n", "\n\n", " \n", "\u00a0", ""]), split=st.booleans(),
+    changed=st.booleans(),
+)  # fmt: skip
+def test_a_block_parted_otherwise_is_compared_the_same_way_with_and_without_the_short_cut(
+    parts: list[str], between: str, split: bool, changed: bool
+) -> None:
+    """What is found as it stands is what a comparison word by word would find."""
+    one = [Phrase((Run(between.join(parts)),), label=None)]
+    several = [Phrase((Run(part),), label=None if number == 0 else 0) for number, part in enumerate(parts)]
+    if changed:
+        several[-1] = Phrase((Run("another word"),))
+    sides = (one, several) if split else (several, one)
+    quick = compare_joined(*sides, Work(1_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("consentgate.terms.redline_pieces._found_in", lambda whole, parts: None)
+        assert compare_joined(*sides, Work(1_000)) == quick
