@@ -94,7 +94,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         policies: folder that is published at start-up (what is new in it).
         database: SQLAlchemy URL, or a path for SQLite.
         secret: what seals passes and offers: a string of at least 32 random characters, a list of them (newest
-            first), or the `Path` of a file with one a line. ``None`` reads ``CONSENTGATE_SECRET``.
+            first), or the `Path` of a file with one a line, which is read again when it changes. ``None`` reads
+            ``CONSENTGATE_SECRET``.
         subject: who is asking, from the ASGI scope: a `Subject`, a user id, or ``None`` for an anonymous visitor.
             Called on each request; it may not wait.
         prefix: where our pages live.
@@ -150,6 +151,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     settings = terms.settings if terms is not None else Settings(
         database=database_url(str(database)),
         secrets=resolve_secrets(secret),
+        secret_file=secret if isinstance(secret, Path) else None,
         policies=Path(policies) if policies is not None else None,
         prefix=prefix,
         origin=origin,
@@ -225,6 +227,7 @@ class House:
         self._admin = admin
         self.terms = terms if terms is not None else Handle(settings)
         self.state = GateState(Seals(settings.secrets), self.terms.generation)
+        self.terms.on_seals.append(self.state.use)
         addresses = Addresses(settings.prefix, self.state, base_url)
         self.reception = Reception(
             self.terms,

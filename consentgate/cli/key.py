@@ -14,6 +14,7 @@ import typer
 from consentgate.cli import options
 from consentgate.cli.output import count, say, show_json, tell
 from consentgate.cli.project import find_project, with_terms
+from consentgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from consentgate.service.overview import LedgerState
@@ -57,25 +58,43 @@ def rotate(
         int | None,
         typer.Option("--keep", metavar="N", help="Keep N keys, the new one among them. Otherwise: all.", min=1),
     ] = None,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Put it second: it opens, and seals when it is promoted.")
+    ] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Put the second key on top instead of making one.")
+    ] = False,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
     """Put a fresh key on top of the key file.
 
-    The newest key seals, all of them open. Restart the workers to make them read it, all at once: one that does
-    not know the new key yet takes a pass that was sealed with it for none. From then on visitors get their pass
-    sealed anew on their next visit. Drop old keys (--keep) when that has had time: a pass lives for 400 days at
-    most, and an anonymous visitor whose pass no longer opens is asked again.
+    The newest key seals, all of them open. Running workers that were given the file (secret=Path(…), or secret_file in
+    consentgate.toml) know the key within a second and seal with it five seconds later; where the keys came another
+    way, restart the workers. Visitors get their pass sealed anew on their next visit. Where hosts have copies of the
+    file: rotate --ahead, copy it to all of them, rotate --promote, copy it again. Drop old keys (--keep) when that has
+    had time: a pass lives for 400 days at most, and an anonymous visitor whose pass no longer opens is asked again.
     """
     from consentgate.service.engine import now
-    from consentgate.service.secret_file import rotate_secret_file
+    from consentgate.service.secret_file import promote_secret, rotate_secret_file
 
-    made = rotate_secret_file(find_project(config, None).secret_file(file), now(), keep=keep)
+    if promote and (ahead or keep is not None):
+        raise ConfigurationError("--promote stands alone", hint="drop old keys with the next rotation")
+    if ahead and keep == 1:
+        raise ConfigurationError("--ahead needs room for two keys", hint="write --keep 2 or more")
+    path = find_project(config, None).secret_file(file)
+    made = promote_secret(path) if promote else rotate_secret_file(path, now(), keep=keep, ahead=ahead)
     if as_json:
         _show(made)
         return
-    say(f"{made.path}: {count(made.keys, 'key')}, a new one on top.")
-    tell("Restart the workers, all at once. Passes are sealed with the new key on each visitor's next visit.")
+    where = "the second one on top now" if promote else "a new one in the second place" if ahead else "a new one on top"
+    say(f"{made.path}: {count(made.keys, 'key')}, {where}.")
+    if ahead:
+        tell("It opens and does not seal yet. Copy the file to every host, then: consentgate key rotate --promote")
+        return
+    tell("Workers that were given this file seal with it in a few seconds. Restart those that got keys another way.")
+    if promote:
+        tell("Copy the file to every host again.")
 
 
 def _show(file: SecretFile) -> None:

@@ -17,6 +17,7 @@ from consentgate.gate.hooks import Accepted, Hooks
 from consentgate.gate.memo import Memo
 from consentgate.gate.options import GateOptions, GateState
 from consentgate.gate.passes import Pass, PassSealer
+from consentgate.gate.seals import Seals
 from consentgate.gate.snapshot import Snapshot
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.instants import SECOND
@@ -40,24 +41,25 @@ class Epoch:
         generation: the publication count everything here was made at.
         deadline: seconds since 1970 from which it no longer holds.
         snapshot: what is demanded.
-        sealer: with the keys in use.
+        seals: with the keys in use.
         revoked: see `GateState`.
         memo_size: bound of each memory.
     """
 
     __slots__ = (
         "asked", "deadline", "enough", "generation", "linked", "locations", "opened", "passes", "revoked", "sealer",
-        "snapshot",
+        "seals", "snapshot",
     )  # fmt: skip
 
     def __init__(
-        self, generation: int, deadline: float, snapshot: Snapshot, sealer: PassSealer,
+        self, generation: int, deadline: float, snapshot: Snapshot, seals: Seals,
         revoked: Mapping[bytes, int], memo_size: int,
     ) -> None:  # fmt: skip
         self.generation = generation
         self.deadline = deadline
         self.snapshot = snapshot
-        self.sealer = sealer
+        self.seals = seals
+        self.sealer = PassSealer(seals)
         self.revoked = revoked
         # Tokens that pass on every path, each with what ``subject=`` must return for it to be good.
         self.passes: Memo[bytes, Subject | str | None] = Memo(memo_size)
@@ -102,15 +104,23 @@ class Watch:
         # What the quick look compares with: passes, deadline, generation. One list for good, whose contents are
         # replaced by one slice assignment and read by one unpacking, so that nobody ever sees half of a change.
         self.hot: list[Any] = [{}, _NEVER, -1]
+        state.on_seals.append(self.end)
 
     def warm(self, epoch: Epoch) -> None:
         """Let the quick look use an epoch, and the younger half of its memory."""
         if self.hot[0] is not epoch.passes.young and epoch is self.epoch:
             self.hot[:] = (epoch.passes.young, epoch.deadline, epoch.generation)
 
+    def end(self) -> None:
+        """Let the next request begin a new epoch, from what is known: other seals are to be used. From any thread."""
+        self.epoch.deadline = _NEVER
+        self.hot[:] = ({}, _NEVER, -1)
+
     def _begin(self, epoch: Epoch) -> Epoch:
         self.epoch = epoch
         self.warm(epoch)
+        if epoch.seals is not self._state.seals:
+            self.end()  # they were changed while it was made, and `end` ended the one before
         return epoch
 
     def stale(self, now: float) -> bool:
@@ -150,8 +160,7 @@ class Watch:
     def _make(self, generation: int, calendar: Calendar, now: float) -> Epoch:
         snapshot = Snapshot(calendar, 0 if now == _NEVER else int(now * SECOND))
         deadline = min(snapshot.until(), now + self._options.memo_seconds)
-        sealer = PassSealer(self._state.seals)
-        return Epoch(generation, deadline, snapshot, sealer, self._state.revoked, self._options.memo_size)
+        return Epoch(generation, deadline, snapshot, self._state.seals, self._state.revoked, self._options.memo_size)
 
     def _one_at_a_time(self) -> AbstractAsyncContextManager[object]:
         """A lock of this event loop: test clients run each request in a loop of its own, and a lock belongs to one.

@@ -27,18 +27,27 @@ _BASE = re.compile(r"https?://[^/?#\s]+")
 
 @dataclass(slots=True)
 class GateState:
-    """What changes while the gate runs. Replace a value, then bump the generation: each worker takes it up.
+    """What changes while the gate runs. Replace a value, then bump the generation: each worker takes it up. Seals are
+    a matter of this process alone, and need no database: `use` others.
 
     Args:
         seals: every secret in use.
         generation: the publication counter.
         revoked: by binding (`PassSealer.bindings`), the second up to which passes are no evidence any more,
             because something was withdrawn or erased; the ledger is asked instead.
+        on_seals: called when other seals are to be used.
     """
 
     seals: Seals
     generation: Generation = field(default_factory=Generation.local)
     revoked: Mapping[bytes, int] = field(default_factory=dict)
+    on_seals: list[Callable[[], None]] = field(default_factory=list)
+
+    def use(self, seals: Seals) -> None:
+        """Use other seals from now on; from any thread. What was verified with the old ones is verified again."""
+        self.seals = seals
+        for hear in self.on_seals:
+            hear()
 
 
 @dataclass(frozen=True, slots=True)

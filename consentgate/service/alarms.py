@@ -19,7 +19,7 @@ class Alarm:
     """Something that should not be.
 
     Args:
-        kind: a word for machines: ``rewind``, ``pass-ahead``, ``clock``, ``scrub``, ``erasures``.
+        kind: a word for machines: ``rewind``, ``pass-ahead``, ``clock``, ``scrub``, ``erasures``, ``secret``.
         what: one sentence.
         hint: what to do.
         first, last: when it was noticed.

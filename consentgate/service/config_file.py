@@ -122,7 +122,7 @@ def load_settings(path: str | Path = NAME) -> Settings:
         ConfigurationError: the file or the keys cannot be read or used.
     """
     config = read_config(Path(path))
-    settings = config.settings(resolve_secrets(config.secret_file))
+    settings = config.settings(resolve_secrets(config.secret_file), secret_file=config.secret_file)
     return replace(settings, exempt=(*WELL_KNOWN, *settings.exempt))
 
 
@@ -136,7 +136,7 @@ def _kinds() -> dict[str, str]:
     """The form of each key, read off `Settings`, so that a new setting is known here without another line."""
     hints = get_type_hints(Settings)
     kinds = {field.name: _kind(hints[field.name]) for field in fields(Settings) if field.name not in _SECRETS}
-    return {**kinds, "database": "database", "ledger_key": "path as text", "secret_file": "path"}
+    return {**kinds, "database": "database", "ledger_key": "path as text"}
 
 
 def _kind(hint: Any) -> str:

@@ -27,6 +27,7 @@ from consentgate.gate.passes import PassSealer
 from consentgate.gate.seals import Seals
 from consentgate.service.catalog import load_calendar
 from consentgate.service.erasure_log import ErasureLog
+from consentgate.service.keyring import Keyring
 from consentgate.service.keys import create_signer, key_file, load_signer, take_next
 from consentgate.service.ledger import Ledger, Past, Pending
 from consentgate.service.publish import JSON
@@ -85,6 +86,7 @@ class Engine:
         gate_digest: digest of the gate's configuration, which each decision names.
         queue: on PostgreSQL, the batch object of the writer; on SQLite the ledger is.
         sequencer: on PostgreSQL, where this process holds the signing key.
+        keyring: where the sealing keys come from; ``None`` where nothing is sealed.
     """
 
     settings: Settings
@@ -100,6 +102,7 @@ class Engine:
     _pepper: bytes
     queue: Queue | None = None
     sequencer: Sequencer | None = None
+    keyring: Keyring | None = None
 
     @classmethod
     def open(
@@ -132,13 +135,13 @@ class Engine:
                     sequencer = Sequencer(database, ledger, on_step=on_step)
                     sequencer.start()
                 queue = Queue(clock, sequencer.wake if sequencer else lambda: None)
-            seals = Seals(settings.secrets)
+            keyring = Keyring(settings.secrets, settings.secret_file)
             writer: Writer[Pending] = Writer(
                 database, queue or ledger, threads=WRITERS if queue else 1, on_step=on_step
             )
             return cls(
-                settings, clock, randomness, database, ledger, writer, seals, PassSealer(seals), generation,
-                digest(gate), bytes.fromhex(values[PEPPER]), queue, sequencer,
+                settings, clock, randomness, database, ledger, writer, keyring.seals, PassSealer(keyring.seals),
+                generation, digest(gate), bytes.fromhex(values[PEPPER]), queue, sequencer, keyring,
             )  # fmt: skip
         except BaseException:
             database.close()
@@ -150,6 +153,14 @@ class Engine:
         if self.sequencer is not None:
             self.sequencer.close()
         self.database.close()
+
+    def look_at_keys(self) -> bool:
+        """Use the sealing keys as they are in their file now; whether they have changed."""
+        seals = self.keyring.look() if self.keyring else None
+        if seals is None:
+            return False
+        self.seals, self.sealer = seals, PassSealer(seals)
+        return True
 
     @property
     def batch(self) -> Ledger | Queue:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from consentgate.errors import ConfigurationError, ConsentGateError, NotFoundError, OverloadedError, RewindError
 from consentgate.gate.generation import Generation
+from consentgate.gate.seals import Seals
 from consentgate.service import publish as publishing
 from consentgate.service.alarms import Alarms
 from consentgate.service.engine import Clock, Engine, Randomness, now, open_generation
@@ -69,6 +70,8 @@ class Handle:
         self._alarms = Alarms()
         self.meter = Meter()
         """What this process did, counted."""
+        self.on_seals: list[Callable[[Seals], None]] = []
+        """Told which seals to use: when we start, and when the sealing keys change."""
         self._watch: Watch | None = None
         self._starting = asyncio.Lock()
         self._kept_pages: set[str] = set()
@@ -103,6 +106,7 @@ class Handle:
                 raise
             if self.reading:
                 return
+            self._tell_seals(engine)
             listener = engine.database.listener()
             self._watch = Watch(
                 listener.generation if listener else self._read_generation,
@@ -110,6 +114,7 @@ class Handle:
                 self._calendar.generation,
                 also=self._watched,
                 listener=listener,
+                always=self._look_at_keys,
             )
             self._watch.start()
 
@@ -200,6 +205,22 @@ class Handle:
     def _moved(self, _: int) -> None:
         """Another host published: every gate of this one loads at its next request."""
         self.engine.generation.bump()
+
+    def _tell_seals(self, engine: Engine) -> None:
+        for take in self.on_seals:
+            take(engine.seals)
+
+    def _look_at_keys(self) -> None:
+        """Other sealing keys reach a running worker. The watching thread calls this, before each look."""
+        engine = self.engine
+        if engine.look_at_keys():
+            self._tell_seals(engine)
+        trouble = engine.keyring.trouble if engine.keyring else None
+        if trouble is None:
+            self._alarms.end("secret")
+        else:
+            what = f"{trouble}; this process goes on with the sealing keys it knows"
+            self._alarms.ring("secret", what, trouble.hint, self.clock())
 
     def _watched(self) -> None:
         """What else the watching thread does, after each look."""

@@ -58,7 +58,7 @@ def create_secret_file(path: Path, now: Instant, make: Callable[[], str] = new_s
 
 
 def rotate_secret_file(
-    path: Path, now: Instant, *, keep: int | None = None, make: Callable[[], str] = new_secret
+    path: Path, now: Instant, *, keep: int | None = None, ahead: bool = False, make: Callable[[], str] = new_secret
 ) -> SecretFile:
     """Put a new key on top of a key file.
 
@@ -66,6 +66,7 @@ def rotate_secret_file(
         path: of the file.
         now: instant, for the comment above the key.
         keep: how many keys stay in all, the new one among them; ``None``: every one.
+        ahead: put it second instead: it opens, and seals only after `promote_secret`, when every host has the file.
         make: makes a key.
 
     Raises:
@@ -74,14 +75,36 @@ def rotate_secret_file(
     """
     if keep is not None and keep < 1:
         raise InputError(f"{keep} keys cannot be kept", hint="the new one at least: write --keep 1 or more")
+    head, rest = _parts(path)
+    if keep is not None:
+        rest = _first(rest, keep - 1)
+    first = _first(rest, 1) if ahead else ""
+    _write(path, head + first + _key(make(), now) + rest[len(first) :])
+    return look_at(path)
+
+
+def promote_secret(path: Path) -> SecretFile:
+    """Put the second key of a key file on top: it was made ahead, and every host knows it by now.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds what is no key.
+        InputError: there is no second key.
+    """
+    head, rest = _parts(path)
+    first, both = _first(rest, 1), _first(rest, 2)
+    if both == first:
+        raise InputError(f"{path} has one key", hint="`consentgate key rotate --ahead` adds one that can be promoted")
+    _write(path, head + both[len(first) :] + first + rest[len(both) :])
+    return look_at(path)
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    """The comment a key file begins with, and its keys with theirs."""
     resolve_secrets(path)
     lines = path.read_text("ascii").splitlines(keepends=True)
     head = list(takewhile(lambda line: line.startswith("#") and not line.startswith(_MADE), lines))
     rest = "".join(lines[len(head) :])
-    if keep is not None:
-        rest = _first(rest, keep - 1)
-    _write(path, "".join(head) + _key(make(), now) + rest)
-    return look_at(path)
+    return "".join(head), rest if rest.endswith("\n") else rest + "\n"
 
 
 def look_at(path: Path) -> SecretFile:

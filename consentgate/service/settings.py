@@ -73,6 +73,7 @@ class Settings:
         tiles: whether the ledger's checkpoint, tiles and entries are served to everybody (C2SP tlog-tiles).
         test: marks every entry as a test, for good.
         approvals: how many other publishers must approve what one of them publishes: 0 or 1.
+        secret_file: where ``secrets`` were read; it is read again when it changes. ``None``: they stay as they are.
     """
 
     database: str
@@ -102,6 +103,7 @@ class Settings:
     tiles: bool = False
     test: bool = False
     approvals: int = 0
+    secret_file: Path | None = None
 
     def __post_init__(self) -> None:
         _check(

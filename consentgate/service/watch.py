@@ -1,4 +1,4 @@
-"""Watch: publications of other processes and other hosts reach this one.
+"""Watch: publications of other processes and other hosts reach this one, and so do other sealing keys.
 
 Room: service. One thread a process reads one integer twice a second; when it moved, the host's counter is bumped,
 and every gate of this host loads the new calendar at its next request. (Processes that share our host see the
@@ -33,6 +33,7 @@ class Watch:
         interval: seconds.
         listener: a connection that can be told of a publication; ``None``: only look.
         also: called after each look that succeeded: what else is to be done in the background.
+        always: called before each look, also while the database is away.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Watch:
         interval: float = INTERVAL,
         also: Callable[[], None] | None = None,
         listener: Listener | None = None,
+        always: Callable[[], None] | None = None,
     ) -> None:
         self._read = read
         self._moved = moved
         self._seen = seen
         self._interval = interval
         self._also = also
+        self._always = always
         self._listener = listener
         self._stop = threading.Event()
         self._healthy = True
@@ -84,6 +87,7 @@ class Watch:
 
     def look(self) -> None:
         """Look once."""
+        _do(self._always)
         try:
             value = self._read()
         except ConsentGateError as error:
@@ -97,8 +101,12 @@ class Watch:
         if value != self._seen:
             self._seen = value
             self._moved(value)
-        if self._also is not None:
-            try:
-                self._also()
-            except Exception:
-                log.exception("what the watching thread does besides failed; it goes on watching")
+        _do(self._also)
+
+
+def _do(what: Callable[[], None] | None) -> None:
+    try:
+        if what is not None:
+            what()
+    except Exception:
+        log.exception("what the watching thread does besides failed; it goes on watching")

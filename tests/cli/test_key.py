@@ -46,8 +46,25 @@ def test_rotating_puts_a_new_key_on_top(command: Command) -> None:
     new = resolve_secrets(SECRET)
     assert new[1:] == old
     assert new[0] not in old
-    assert "Restart the workers" in done.err
+    assert "seal with it in a few seconds. Restart those that got keys another way." in done.err
     assert old[0].decode() not in done.out + done.err
+
+
+def test_a_key_goes_to_every_host_before_it_seals(command: Command) -> None:
+    """`--ahead` puts it second, `--promote` on top; neither loses a key, and the two do not go together."""
+    command("key", "new")
+    assert command("key", "rotate", "--promote").code == 1
+    old = resolve_secrets(SECRET)
+
+    done = command("key", "rotate", "--ahead")
+    ahead = resolve_secrets(SECRET)
+    assert (ahead[0], len(ahead)) == (old[0], 2)
+    assert "Copy the file to every host, then: consentgate key rotate --promote" in done.err
+    assert "Copy the file to every host again." in command("key", "rotate", "--promote").err
+    assert resolve_secrets(SECRET) == ahead[::-1]
+    assert command("key", "rotate", "--promote", "--ahead").code == 2
+    assert command("key", "rotate", "--ahead", "--keep", "1").code == 2
+    assert resolve_secrets(SECRET) == ahead[::-1]
 
 
 def test_old_keys_are_dropped_only_when_asked_for(command: Command) -> None:
