@@ -57,9 +57,9 @@ MAX_LINE_BYTES = 4_000_000
 _START = re.compile(rb'\{"i":(0|[1-9][0-9]{0,18}),"leaf":(?=")')
 _AFTER_LEAF = b'","open":'
 _TRAILER = b'{"checkpoint":'
-_BLOCK = 1 << 18
-"""Bytes that are read at a time where only roots are checked."""
+_BLOCK = 1 << 17  # bytes that are read at a time where only roots are checked: they stay in the processor's cache
 _EPOCH = b'"type":"epoch"'
+_BEHIND = "there is something after the checkpoint, which must be the last line"
 _decode_at = json.JSONDecoder().raw_decode
 
 
@@ -130,7 +130,7 @@ def verify_ledger(
         else:
             raise VerificationError("the file is cut off: its last line must be the checkpoint", line=lines)
     if rest or stream.read(1):
-        raise VerificationError("there is something after the checkpoint, which must be the last line", line=lines)
+        raise VerificationError(_BEHIND, line=lines)
     signed, trusted = _check_trailer(line, digest.hexdigest(), reader, verifiers)
     summary = None if reader.account is None else reader.account.summary()
     return VerifiedLedger(header, reader.entries, signed, trusted, summary)
@@ -213,6 +213,8 @@ class _EntryReader:
         if leaves is None:
             self.settle()
             for line in lines:
+                if line.startswith(_TRAILER):
+                    raise VerificationError(_BEHIND, line=self.entries + 2)
                 self.take_line(line + b"\n", self.entries + 2)
             return
         self.hashes += [sha256(b"\x00" + leaf).digest() for leaf in leaves]
@@ -233,19 +235,16 @@ class _EntryReader:
         What `_leaf_at` says of quotation marks and backslashes holds here too. The last ``","open":`` of a line is
         its first, or there are quotation marks before it that nothing escapes.
         """
-        index, found = self.entries, []
-        for line in lines:
+        found = []
+        for index, line in enumerate(lines, self.entries):
             start = b'{"i":%d,"leaf":"' % index
-            end = line.rfind(_AFTER_LEAF)
-            if end < len(start) or not line.startswith(start):
+            begin, end = len(start), line.rfind(_AFTER_LEAF)
+            if end < begin or not line.startswith(start):
                 return None
-            found.append(line[len(start) : end])
-            index += 1
-        escaped = b"\n".join(found)
-        plain = escaped.translate(None, b"\\")
-        if not escaped.count(b'\\"') == len(escaped) - len(plain) == plain.count(b'"'):
-            return None
-        return plain.split(b"\n") if found else []
+            found.append(line[begin:end])
+        leaves = [one.translate(None, b"\\") for one in found]
+        escaped, plain = b"\n".join(found), b"\n".join(leaves)  # so that no line lends another a quotation mark
+        return leaves if escaped.count(b'\\"') == len(escaped) - len(plain) == plain.count(b'"') else None
 
     def take(self, line: bytes) -> None:
         """Check one line and count it."""
@@ -307,23 +306,22 @@ def _read_roots(stream: ByteStream, reader: _EntryReader, digest: Callable[[byte
     """
     rest = b""
     while block := stream.read(_BLOCK):
-        block = rest + block if rest else block
-        last = 0 if block.startswith(_TRAILER) else block.find(b"\n" + _TRAILER) + 1 or -1
-        stop = last if last >= 0 else block.rfind(b"\n") + 1
-        digest(block[:stop])
-        reader.take_roots(block[:stop].split(b"\n")[:-1])
-        rest = block[stop:]
-        if last >= 0:
-            break
+        block = rest + block
+        lines = block.split(b"\n")
+        rest = lines.pop()
+        # The checkpoint is looked for where it should be, at the end; anywhere else it is no entry.
+        last = lines.pop() + b"\n" if lines and lines[-1].startswith(_TRAILER) else b""
+        digest(block[: len(block) - len(last) - len(rest)])
+        reader.take_roots(lines)
+        if last:
+            reader.settle()
+            return last, rest
         if len(rest) > MAX_LINE_BYTES:
             reader.take_line(rest, reader.entries + 2)
     if not rest.startswith(_TRAILER):
         raise VerificationError("the file is cut off: its last line must be the checkpoint", line=reader.entries + 2)
-    if b"\n" not in rest:
-        rest += stream.readline(MAX_LINE_BYTES)
     reader.settle()
-    line, newline, behind = rest.partition(b"\n")
-    return line + newline, behind
+    return rest, b""
 
 
 def _check_trailer(

@@ -1,7 +1,7 @@
 """The anchor file: the newest checkpoint, remembered outside the database, for alarms.
 
-Room: service. Written by `consentgate.service.ledger` after each commit and read when a ledger is opened; what it
-remembers is held against the database there, and by `consentgate doctor`.
+Room: service. Written by `consentgate.service.ledger` after each commit, when everybody was told, and read when a
+ledger is opened; what it remembers is held against the database there, and by `consentgate doctor`.
 
 It is written where it lies. A new file that takes the place of the old one would cost as much as the commit itself:
 file systems write such a file to the disk at once (ext4: ``auto_da_alloc``). What is lost with that, and what is not:
