@@ -95,10 +95,14 @@ def rewrite(
         show_json({"database": shown(settings), **asdict(done)})
     else:
         left = "Nothing that was erased is left in its files." if done.gone else "Not everything is gone."
-        say(f"{clean(shown(settings))}: {done.before / 1e6:,.1f} MB before, {done.after / 1e6:,.1f} MB now. {left}")
+        say(f"{clean(shown(settings))}: {_size(done.before)} before, {_size(done.after)} now. {left}")
         show_traces([asdict(one) for one in done.left])
     if not done.gone:
         raise typer.Exit(FAILED)
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e6:,.0f} MB" if number >= 10_000_000 else f"{number / 1e3:,.0f} kB"
 
 
 @db.command("roles")

@@ -60,7 +60,7 @@ _PAGES: dict[Why, Trace] = {
 _LOG = Trace(
     "log",
     "the write-ahead log of the server",
-    "its files are used again: as much has been written as max_wal_size allows",
+    "its files are used again, which takes as much writing as max_wal_size allows",
 )
 _COPIES = Trace("copies", "backups, and exports and receipts that left", "they are deleted, which is up to you")
 _SERVER_COPIES = Trace(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consentgate.errors import StoreUnavailableError
+from consentgate.gate.epoch import Watch
 from consentgate.gate.hooks import Accepted, Scope
 from consentgate.gate.passes import MAX_PASS_LENGTH, PassSealer
 from consentgate.gate.seals import Seals
@@ -426,6 +427,43 @@ def test_a_new_secret_takes_effect_at_the_next_bump() -> None:
     site.state.generation.bump()
     assert site.get(headers=NAVIGATION, cookie=token).status == 303
     assert site.get(headers=NAVIGATION, cookie=renewed).reached
+
+
+def test_other_seals_take_effect_at_the_next_request_while_the_database_is_away() -> None:
+    """They are a matter of this process: nothing is loaded for them, and nothing of the old ones is remembered."""
+    site = Site()
+    token = site.token(2)
+    assert site.get(headers=NAVIGATION, cookie=token).reached
+    assert site.get(headers=NAVIGATION, cookie=token).reached
+    site.house.fault = StoreUnavailableError("down")
+
+    site.state.use(Seals((OLD_SECRET, SECRET)))
+    renewed = site.get(headers=NAVIGATION, cookie=token).cookie
+    assert renewed is not None
+    assert PassSealer(Seals(OLD_SECRET)).is_newest(renewed)
+
+    site.state.use(Seals(OLD_SECRET))
+    assert site.get(headers=NAVIGATION, cookie=token).status == 303
+    assert site.get(headers=NAVIGATION, cookie=renewed).reached
+
+
+def test_seals_that_change_while_an_epoch_is_made_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that brings them may come at any moment: the next request begins again."""
+    site = Site()
+    token, make = site.token(2), Watch._make
+
+    def made(watch: Watch, *words: Any) -> Any:
+        epoch = make(watch, *words)
+        monkeypatch.setattr(Watch, "_make", make)
+        site.state.use(Seals(OLD_SECRET))
+        return epoch
+
+    assert site.get(headers=NAVIGATION, cookie=token).reached
+    monkeypatch.setattr(Watch, "_make", made)
+    site.state.generation.bump()
+    site.get(headers=NAVIGATION, cookie=token)
+
+    assert site.get(headers=NAVIGATION, cookie=token).status == 303
 
 
 def test_a_failing_ledger_stops_a_user_without_a_pass_only() -> None:

@@ -100,7 +100,7 @@ def test_a_whole_life_goes_through_a_pooler(pooled: str, tmp_path: Path) -> None
                 *((one, other)[number % 2].record(person, "terms") for number, person in enumerate(people))
             )
             await other.record(people[0], "terms", act=Act.DECLINE)
-            await one.erase(people[1], basis="request")
+            assert (await one.erase(people[1], basis="request")).gone
             assert [(await terms.accepted(people[2])).serials for terms in (one, other)] == [{1}, {1}]
             assert (await other.accepted(people[1])).serials == frozenset()
             return b"".join([chunk async for chunk in other.export(where=Selection())])
