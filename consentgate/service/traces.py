@@ -35,12 +35,19 @@ _ROWS = Trace(
     "the files of the database: somebody reads an older state of it",
     f"they have ended and the rows of before are removed, {_RETRIED}, or by `{REWRITE}`",
 )
+_FAILED = Trace(
+    "rows",
+    "the files of the database: they could not be cleared, and the log of the application says why",
+    f"that is done, {_RETRIED}, or by the owner of the table with `{REWRITE}`",
+)
 _ERASED_LOG = Trace(
     "log",
     "the write-ahead log beside the database: somebody reads an older state of it",
     f"they have ended and the log is emptied, {_RETRIED}",
 )
-_PAGES: dict[Why, Trace] = {
+_PLACES: dict[Why, Trace] = {
+    "reader": _ROWS,
+    "failed": _FAILED,
     "size": Trace(
         "pages",
         "unused space within the data files: the table is large, and nobody could decide while it is written anew",
@@ -73,7 +80,8 @@ _SERVER_COPIES = Trace(
 def traces(scrubbed: Scrubbed) -> tuple[Trace, ...]:
     """Where copies may still be, the nearest first."""
     if not scrubbed.server:
-        return (_COPIES,) if scrubbed.gone else (_ERASED_LOG, _COPIES)
+        first = _FAILED if scrubbed.why == "failed" else _ERASED_LOG
+        return (_COPIES,) if scrubbed.gone else (first, _COPIES)
     if scrubbed.gone:
         return (_LOG, _SERVER_COPIES)
-    return (_PAGES.get(scrubbed.why, _ROWS), _LOG, _SERVER_COPIES)
+    return (_PLACES.get(scrubbed.why, _FAILED), _LOG, _SERVER_COPIES)

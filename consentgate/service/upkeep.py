@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from consentgate.service.doctor import Diagnosis, examine
 from consentgate.service.epoch import NewEpoch, begin_epoch
 from consentgate.service.erase import Erased, Hold, Mode, Order, make_order
 from consentgate.service.ledger import Pending
-from consentgate.service.traces import traces
+from consentgate.service.traces import REWRITE, traces
 from consentgate.store import entries as shelf
 from consentgate.store import erasing as rows
 from consentgate.store import meta
@@ -220,18 +220,18 @@ class Upkeep(Asking):
     async def _scrub(self) -> Scrubbed:
         """Make sure that nothing erased is left in the files; a long reader may keep it there for a while."""
         token, scrubbed = self._randomness(8).hex(), Scrubbed(gone=False)
-        await self._write(lambda connection, _: erasing.begin_scrub(connection, token))
+        await self._note(partial(erasing.begin_scrub, token=token))
         for pause in _PAUSES:
             await asyncio.sleep(pause)
             try:
                 scrubbed = await asyncio.to_thread(self.engine.database.scrub)
             except StoreError as error:
                 log.warning("what was erased may still be on the disk: %s", error)
-                scrubbed = Scrubbed(gone=False, why="refused", server=self.engine.database.queues)
-            if scrubbed.why != "reader":
+                scrubbed = Scrubbed(gone=False, why="failed", server=self.engine.database.queues)
+            if scrubbed.why not in ("reader", "failed"):
                 break
         state: erasing.Scrub = "" if scrubbed.gone else "rewrite" if scrubbed.why == "size" else "due"
-        await self._write(lambda connection, _: erasing.end_scrub(connection, token, state))
+        await self._note(partial(erasing.end_scrub, token=token, state=state))
         if state != "due":
             self._alarms.end("scrub")
             return scrubbed
@@ -239,10 +239,19 @@ class Upkeep(Asking):
         self._alarms.ring(
             "scrub",
             f"what was erased may still be in {trace.what}",
-            "end long exports or backups; it is tried again at the next erasure and at the next start",
+            "end long exports or backups; it is tried again at the next erasure and at the next start"
+            if scrubbed.why in ("reader", "busy")
+            else f"let the owner of the table run `{REWRITE}`",
             self.clock(),
         )
         return scrubbed
+
+    async def _note(self, note: Callable[[Connection], None]) -> None:
+        """Write down how far we are. Where that fails the erasure is done all the same, and it stays due."""
+        try:
+            await self._write(lambda connection, _: note(connection))
+        except StoreError as error:
+            log.warning("that what was erased is cleared from the disk could not be noted: %s", error)
 
     # --- alarms --------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ LONGEST = 5.0
 
 _BUSY = frozenset({"55P03", "57014", "40P01"})  # lock not had, took too long, deadlock
 
-Why = Literal["", "reader", "size", "busy", "refused"]
+Why = Literal["", "reader", "failed", "size", "busy", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,10 @@ class Scrubbed:
 
     Args:
         gone: whether nothing is.
-        why: if not: ``reader``: somebody who reads an older state keeps the rows of before. ``size``, ``busy``,
-            ``refused``: the rows are gone, but the free space within the files may still hold their bytes, because
-            the table is large, was in use, or the server would not write it anew.
+        why: if not: ``reader``: somebody who reads an older state keeps the rows of before. ``failed``: they could not
+            be removed, because this role may not, or the database is away. ``size``, ``busy``, ``refused``:
+            the rows are gone, but the free space within the files may still hold their bytes, because the table is
+            large, was in use, or the server would not write it anew.
         server: whether it is a server, which has a log that nobody can empty from here.
     """
 

@@ -147,3 +147,19 @@ def test_whoever_erases_meanwhile_is_not_forgotten(desk: Desk) -> None:
     assert database.read(scrub_state) == "due"
     database.write(lambda connection: end_scrub(connection, "second", "rewrite"))
     assert database.read(scrub_state) == "rewrite"
+
+
+def test_an_erasure_is_done_although_nothing_can_be_noted_after_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that goes away after the commit takes back no erasure: it is answered, and the files stay due."""
+    furnish(desk)
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("the database is away")
+
+    monkeypatch.setattr("consentgate.service.erase.begin_scrub", away)
+    monkeypatch.setattr("consentgate.store.database.Database.scrub", away)
+    done = run(desk.terms.erase(FORGOTTEN[0], basis="asked for"))
+
+    assert (done.entries, done.gone, done.left[0].where) == (2, False, "rows")
+    assert desk.terms.engine.database.read(scrub_state) == "due"
+    assert "scrub" in {alarm.kind for alarm in desk.terms.alarms()}

@@ -64,6 +64,7 @@ def test_every_role_does_its_work(settings: dict[str, Settings], tmp_path: Path,
             done = await desk.erase(Subject("ada"), basis="request")
             # Before PostgreSQL 17 only the owner of a table may vacuum it: never said to be gone while it may be there.
             assert done.gone is may_vacuum
+            assert done.left[0].where == ("log" if may_vacuum else "rows")
             await desk.settled()
         async with Terms(settings["auditor"], reading=True) as auditor:
             report = await auditor.verify()
