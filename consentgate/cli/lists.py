@@ -40,6 +40,9 @@ def decisions(
         str | None, typer.Option("--since", metavar="DATE", help="From then on: a date (midnight UTC) or a time.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="Until before then.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", metavar="TAG", help="Those that were shown a text in this language.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     every: Every = False,
@@ -55,7 +58,7 @@ def decisions(
     desk = Desk(find_project(config, database), site)
     query = {
         "policy": policy, "version": version, "decision": decision.value if decision else None, "subject": subject,
-        "since": since, "until": until,
+        "since": since, "until": until, "language": language,
     }  # fmt: skip
     page = _pages(desk, "/decisions", query, limit, cursor, every=every)
     columns = ("AT", "SUBJECT", "DECISION", "POLICY", "VERSION", "LANGUAGE", "HOW", "ID")

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException, HTTPMessage, IncompleteRead
 from typing import IO, Any, NoReturn
 from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from consentgate.cli.failures import RefusedError
 from consentgate.errors import ConfigurationError, ConsentGateError, UnauthenticatedError
@@ -32,6 +34,14 @@ MAX_ANSWER = 50_000_000
 """Bytes of the longest answer that is read: a bundle with its texts."""
 
 CHUNK = 1 << 20
+
+PAUSE = 1.0
+"""Seconds after which a request is sent again whose connection broke."""
+
+LONGEST_PAUSE = 30
+"""Seconds that a site may ask to wait."""
+
+_LOST = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, IncompleteRead, TimeoutError)
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -176,6 +186,9 @@ def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) 
         body: what is sent along, or ``None``.
         headers: further ones.
 
+    A write is sent with an Idempotency-Key of its own. Where the connection broke, or the site says when to come back,
+    it is sent once more with the same key: what was done the first time is not done again.
+
     Returns:
         Status, headers by lower-case name, and body of an answer that is no refusal.
 
@@ -183,13 +196,37 @@ def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) 
         ConfigurationError: there is no token.
         ConsentGateError: the site could not be reached, or refused; its own sentence and hint.
     """
-    with _reaching(url, body), _opened(method, url, body, headers) as response:
-        content = response.read(MAX_ANSWER + 1)
-        found = {name.lower(): value for name, value in response.headers.items()}
-        status = response.status
+    if body is not None and not url.split("?")[0].endswith("/preview"):  # which writes nothing
+        headers = {**headers, "idempotency-key": str(uuid4())}
+    try:
+        status, found, content = _exchange(method, url, body, headers)
+    except ConsentGateError as error:
+        pause = _pause(error)
+        if pause is None:
+            raise
+        time.sleep(pause)
+        status, found, content = _exchange(method, url, body, headers)
     if len(content) > MAX_ANSWER:
         raise ConsentGateError(f"{url} answered more than {MAX_ANSWER:,} bytes", hint="ask for less at once")
     return status, found, content
+
+
+def _exchange(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+) -> tuple[int, dict[str, str], bytes]:
+    with _reaching(url, body), _opened(method, url, body, headers) as response:
+        content = response.read(MAX_ANSWER + 1)
+        return response.status, {name.lower(): value for name, value in response.headers.items()}, content
+
+
+def _pause(error: ConsentGateError) -> float | None:
+    """How many seconds later a request may be sent again; ``None``: not at all."""
+    cause = error.__cause__
+    reason = cause.reason if isinstance(cause, URLError) and not isinstance(cause, HTTPError) else cause
+    if isinstance(reason, _LOST):
+        return PAUSE
+    told = error.data.get("retry_after")
+    return float(told) if isinstance(told, int) and told <= LONGEST_PAUSE else None
 
 
 def download(url: str, write: Callable[[bytes], object]) -> int:
@@ -229,10 +266,20 @@ def _reaching(url: str, body: bytes | None) -> Iterator[None]:
         yield
     except HTTPError as error:
         with error:
-            _refused(url, error.code, error.read(MAX_ANSWER))
+            content, later = error.read(MAX_ANSWER), error.headers.get("Retry-After", "")
+        try:
+            _refused(url, error.code, content)
+        except ConsentGateError as refused:
+            if error.code == 503 and re.fullmatch("[0-9]{1,5}", later):
+                refused.data["retry_after"] = int(later)
+            raise
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        hint = "it is safe to try again" if body is None else "nothing is known to be done; it is safe to try again"
+        hint = "it is safe to try again"
+        if body is not None:
+            hint = "whether it was done is not known: look at what is there, then try again"
+        if isinstance(reason, ConnectionRefusedError):
+            hint = "nothing was done; it is safe to try again"
         raise ConsentGateError(f"{url} cannot be reached: {reason}", hint=hint) from error
 
 

@@ -13,7 +13,7 @@ from consentgate.cli import options
 from consentgate.cli.desk import Desk, at
 from consentgate.cli.output import TIMES, clean, say, short, show_json, table, tell, when
 from consentgate.cli.project import find_project, who, with_terms
-from consentgate.errors import ConfigurationError
+from consentgate.errors import ConfigurationError, ConsentGateError
 
 if TYPE_CHECKING:
     from consentgate.service.overview import TokenInfo
@@ -68,6 +68,11 @@ def new(
 def _show_new(made: dict[str, Any], *, as_json: bool) -> None:
     from consentgate.terms.instants import parse_instant
 
+    if made["secret"] is None:  # the site had made it when the connection broke, and says a secret only once
+        raise ConsentGateError(
+            f"token {made['id']} was made, and the answer with its secret was lost on the way",
+            hint=f"revoke it (`consentgate token revoke {made['id']} --site …`) and make another",
+        )
     if as_json:
         names = ("id", "secret", "role", "label", "expires")
         show_json({"token" if name == "secret" else name: made[name] for name in names})

@@ -29,6 +29,7 @@ from consentgate.store.listing import Wanted
 from consentgate.store.subjects import OpeningRow
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.instants import Instant
+from consentgate.terms.languages import canonical_tag
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject
 
@@ -38,8 +39,8 @@ MAX_PAGE = 500
 """Most items of one page."""
 
 SCANNED = 2_000
-"""Subjects that are looked at for one page of those who have not accepted; a page may hold fewer, and say where the
-next begins."""
+"""Subjects that are looked at for one page of those who have not accepted, and decisions for one page of a language; a
+page may hold fewer, and say where the next begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class DecisionFilter:
         act: what was decided.
         subject: whose; with what a device of theirs decided before they signed in.
         since, until: instants, ``since <= at < until``.
+        language: tag of the translation that was shown. It stands in the entries and in no index, so that a page may
+            hold fewer items than asked for, and still say where the next begins.
     """
 
     policy: str | None = None
@@ -68,6 +71,7 @@ class DecisionFilter:
     subject: Subject | None = None
     since: Instant | None = None
     until: Instant | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +225,37 @@ def decisions(
         NotFoundError: no such policy or version.
         InputError: a cursor or a limit that is none.
     """
-    wanted, place = _wanted(calendar, where), _place(cursor)
+    wanted, place, language = _wanted(calendar, where), _place(cursor), _language(where)
     check_limit(limit)
-    if tag is None:
-        rows = shelf.decisions(connection, wanted, place, limit + 1)
-    else:
-        rows = _of_subject(connection, tag, wanted, place)[: limit + 1]
-    page, more = rows[:limit], len(rows) > limit
-    leaves = entry_shelf.leaves(connection, [row.ref for row in page])
-    items = tuple(_item(row, decode(leaves[row.ref])) for row in page)
-    last = page[-1] if page else None
-    return Page(items, write_cursor(last.at.to_bytes(8, "big"), last.ref) if more and last else None)
+    size = limit if language is None else MAX_PAGE
+    items: list[DecisionItem] = []
+    for _ in range(-(-SCANNED // size)):
+        rows = (
+            shelf.decisions(connection, wanted, place, size + 1)
+            if tag is None
+            else _of_subject(connection, tag, wanted, place)
+        )
+        page, more = rows[:size], len(rows) > size
+        leaves = entry_shelf.leaves(connection, [row.ref for row in page])
+        for left, row in zip(reversed(range(len(page))), page, strict=True):
+            item, place = _item(row, decode(leaves[row.ref])), (row.at, row.ref)
+            if language in (None, item.language):
+                items.append(item)
+            if len(items) == limit:
+                more = more or left > 0
+                break
+        if not more or len(items) == limit:
+            break
+    return Page(tuple(items), write_cursor(place[0].to_bytes(8, "big"), place[1]) if more and place else None)
+
+
+def _language(where: DecisionFilter) -> str | None:
+    """The tag as entries spell it."""
+    try:
+        return None if where.language is None else canonical_tag(where.language)
+    except InputError as error:
+        error.data["field"] = "language"
+        raise
 
 
 def _wanted(calendar: Calendar, where: DecisionFilter) -> Wanted:

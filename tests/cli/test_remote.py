@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from consentgate.app import ConsentGate
+from consentgate.cli import remote
 from consentgate.cli.remote import draft_record, endpoint, settings_record
 from consentgate.errors import ConfigurationError
 from consentgate.service.folder import read_folder
@@ -49,6 +50,9 @@ def _site() -> Iterator[Site]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             site.asked.append((self.path, headers, body))
             status, more, answer = site.answer(self.path, headers, body)
+            if not status:  # the connection breaks
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in more.items():
                 self.send_header(name, value)
@@ -82,7 +86,11 @@ class Gated:
 
     def __call__(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Answer one request."""
-        wanted = {name: headers[name] for name in ("authorization", "content-type", "accept") if name in headers}
+        wanted = {
+            name: headers[name]
+            for name in ("authorization", "content-type", "accept", "idempotency-key")
+            if name in headers
+        }
         done = self.client.post(path, content=body, headers=wanted)
         return done.status_code, {"Content-Type": done.headers["content-type"]}, done.content
 
@@ -273,6 +281,42 @@ def test_a_site_that_is_not_there_is_an_error(
     assert done.code == 1
     assert "cannot be reached" in done.err
     assert "safe to try again" in done.err
+
+
+def test_a_write_whose_connection_broke_is_sent_once_more_with_its_key(
+    project: Project, command: Command, site: Site, gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site had done it: the answer is that of the first time, and a second token was not made."""
+    monkeypatch.setenv("CONSENTGATE_TOKEN", token(gated, "owner"))
+    monkeypatch.setattr(remote, "PAUSE", 0)
+
+    def breaks(path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        done = gated(path, headers, body)
+        return done if len(site.asked) > 1 else (0, {}, b"")
+
+    site.answer = breaks
+    done = command("token", "new", "--site", site.url, "--role", "auditor", "--label", "Ann")
+
+    keys = [headers["idempotency-key"] for _, headers, _ in site.asked]
+    assert (len(keys), len(set(keys))) == (2, 1)
+    assert [one.label for one in run(gated.terms.list_tokens())] == ["ci", "Ann"]
+    assert done.code == 1  # the secret was in the answer that was lost
+    assert "revoke" in done.err
+
+
+@pytest.mark.parametrize(("later", "times"), [({"Retry-After": "0"}, 2), ({"Retry-After": "31"}, 1), ({}, 1)])
+def test_a_site_that_says_when_to_come_back_is_asked_once_more(
+    later: dict[str, str], times: int, project: Project, command: Command, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, with the same key; not where it says nothing, or to wait for long."""
+    monkeypatch.setenv("CONSENTGATE_TOKEN", "cgt_x")
+    site.answer = lambda *_: (503, later, b'{"title": "The record cannot be kept right now"}')
+
+    done = command("publish", "--site", site.url)
+
+    assert (done.code, len(site.asked)) == (1, times)
+    assert len({headers["idempotency-key"] for _, headers, _ in site.asked}) == 1
+    assert "cannot be kept right now" in done.err
 
 
 @pytest.mark.parametrize("value", ["", "  ", "cgt_a b", "cgt_\x00", "cgt_é"])

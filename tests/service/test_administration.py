@@ -14,6 +14,7 @@ from consentgate.errors import ConfigurationError, ForbiddenError, HeldError, In
 from consentgate.evidence.entry import DecisionEntry, LinkEntry
 from consentgate.evidence.tlog import check_consistency
 from consentgate.service import drafts as drafting
+from consentgate.service import listing
 from consentgate.service.administrators import Administrator
 from consentgate.service.listing import DecisionFilter
 from consentgate.service.terms import Terms
@@ -131,6 +132,28 @@ def test_a_question_that_cannot_be_answered_is_refused(
     desk.publish(draft("1"))
     with pytest.raises(error):
         run(desk.terms.admin.decisions(AUDITOR, **options))
+
+
+def test_decisions_are_found_by_the_language_that_was_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once and in order, though a page looks at so many and no more, and may be short."""
+    french = draft("1", "Soyez aimables.\n", language="fr")
+    desk.publish(draft("1"), french)
+    monkeypatch.setattr(listing, "SCANNED", 4)
+    monkeypatch.setattr(listing, "MAX_PAGE", 2)
+    told = []
+    for number, language in enumerate(["fr", "en", "en", "fr", "fr", "en", "en", "en", "en", "en", "fr"]):
+        desk.clock.advance(hours=1)
+        who = Subject(str(number))
+        desk.decide(desk.seal(who, languages=(language,)), who)
+        told += [str(number)] if language == "fr" else []
+
+    for limit in (1, 2):
+        assert [one.subject.id for one in everything(desk, limit, language="FR")] == told[::-1]
+    assert [one.language for one in everything(desk, 2, language="fr", act=Act.ACCEPT)] == ["fr"] * 4
+    assert everything(desk, 2, language="de") == []
+    assert [one.subject.id for one in everything(desk, 2, language="fr", subject=Subject("3"))] == ["3"]
+    with pytest.raises(InputError, match="no language tag"):
+        everything(desk, 2, language="not a tag")
 
 
 # --- cost --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from consentgate.app import ConsentGate
 from consentgate.errors import StoreUnavailableError
@@ -344,7 +345,8 @@ def test_the_description_is_openapi_and_says_every_refusal(site: Site) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             said = operation["responses"]
-            assert {"401", "403", "422", "503"} <= said.keys(), (method, path)
+            assert {"401", "403", "422", "500", "503"} <= said.keys(), (method, path)
+            assert method == "get" or "409" in said, (method, path)
             for code, answer in said.items():
                 if code[0] in "45":
                     content = answer["content"]["application/problem+json"]
@@ -354,6 +356,45 @@ def test_the_description_is_openapi_and_says_every_refusal(site: Site) -> None:
                 assert "Idempotency-Key" in [one["name"] for one in operation["parameters"]], (method, path)
             assert operation["security"], (method, path)
             assert operation["summary"], (method, path)
+
+
+def test_a_method_that_an_address_does_not_have_is_told_which_it_has(owner: Clerk) -> None:
+    """All of them (RFC 9110, section 15.5.6), though they are routes of their own."""
+    refused = owner("PATCH", "/policies/terms", json={})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, PUT")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert owner("DELETE", "/tokens").headers["allow"] == "GET, POST"
+
+
+def test_a_fault_of_ours_is_a_problem_document_that_tells_nothing(
+    site: Site, owner: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 as described, with the key of the request free again; what it was stands in the log."""
+
+    async def broken(*_: Any, **_options: Any) -> Any:
+        raise RuntimeError("secret of the house")
+
+    owner.client = TestClient(site.app, base_url="https://kettle.example", raise_server_exceptions=False)
+    order, key = {"role": "auditor", "label": "Ann"}, {"idempotency-key": "fault"}
+    with monkeypatch.context() as patch:
+        patch.setattr(site.terms, "new_token", broken)
+        answer = owner("POST", "/tokens", json=order, headers=key)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.text
+    assert owner("POST", "/tokens", json=order, headers=key).status_code == 201
+
+
+def test_an_unreachable_record_says_when_to_try_again(
+    site: Site, owner: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 has Retry-After, whatever it was."""
+
+    async def away(*_: Any, **_options: Any) -> Any:
+        raise StoreUnavailableError("the database is busy")
+
+    monkeypatch.setattr(site.terms, "_read", away)
+    answer = owner("GET", "/decisions")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
 def _references(value: object) -> set[str]:

@@ -15,6 +15,7 @@ from consentgate.service.administrators import ROLES
 from consentgate.service.selection import Selection
 from consentgate.terms.draft import parse_when
 from consentgate.terms.instants import SECOND
+from consentgate.terms.languages import canonical_tag
 from consentgate.terms.subject import parse_subject
 from consentgate.web.admin.access import Entered
 from consentgate.web.admin.forms import Form
@@ -24,6 +25,7 @@ from consentgate.web.admin.sentences import counted
 from consentgate.web.admin.signing_in import SigningIn
 
 _MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+_EXPORT_FIELDS = ("policy", "language", "subject", "since", "until", "format")
 
 
 class Records:
@@ -54,7 +56,7 @@ class Records:
     async def export(self, entered: Entered) -> Response:
         """Answer ``GET /admin/export``: the form, or with ``format`` the file."""
         query = entered.request.query_params
-        typed = {name: str(query.get(name, "")).strip() for name in ("policy", "subject", "since", "until", "format")}
+        typed = {name: str(query.get(name, "")).strip() for name in _EXPORT_FIELDS}
         typed["openings"] = "yes" if "openings" in query or not typed["format"] else ""
         if not typed["format"]:
             return await self._export_form(entered, typed)
@@ -80,6 +82,7 @@ class Records:
             raise NotFoundError(f"there is no policy {typed['policy'][:64]}", policy=typed["policy"][:64])
         return Selection(
             policies=(typed["policy"],) if typed["policy"] else (),
+            languages=(canonical_tag(typed["language"]),) if typed["language"] else (),
             subject=parse_subject(typed["subject"]) if typed["subject"] else None,
             since=parse_when(typed["since"]) if typed["since"] else None,
             until=parse_when(typed["until"]) if typed["until"] else None,

@@ -186,7 +186,7 @@ class Subjects:
 
     async def decisions(self, entered: Entered) -> Response:
         """Answer ``GET /admin/decisions``."""
-        names = ("policy", "version", "act", "subject", "since", "until")
+        names = ("policy", "version", "act", "subject", "language", "since", "until")
         query = entered.request.query_params
         typed = {name: str(query.get(name, "")).strip() for name in names}
         page, error = None, None
@@ -198,6 +198,7 @@ class Subjects:
                 subject=parse_subject(typed["subject"]) if typed["subject"] else None,
                 since=_instant(typed["since"], "since"),
                 until=_instant(typed["until"], "until"),
+                language=typed["language"] or None,
             )
             page = await self._frame.terms.admin.decisions(entered.administrator, where, cursor=query.get("cursor"))
         except (InputError, NotFoundError) as trouble:

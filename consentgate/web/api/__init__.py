@@ -17,7 +17,7 @@ from consentgate.service.administrators import AdministratorOf
 from consentgate.service.terms import Terms
 from consentgate.web.api import decisions, drafts, exports, ledger, policies, proposals, publishing, subjects, tokens
 from consentgate.web.api.door import Door
-from consentgate.web.api.problems import ProblemOut, handle_errors, problem_response
+from consentgate.web.api.problems import ProblemOut, handle_errors, problem_response, refusal
 from consentgate.web.api.values import PublicationOut, VersionOut
 
 _ABOUT = """\
@@ -27,7 +27,8 @@ Everything an administrator does, as JSON.
 recognises as an administrator. Roles: `auditor`, `editor`, `publisher` (also an editor), `owner` (everything).
 
 **Errors** are problem documents (RFC 9457): `detail` in one line, `hint` what to do; with 422 `errors` names each
-field.
+field. A method that an address does not have is refused with 405, and `Allow` says which it has. 503 says with
+`Retry-After` when to try again; 500 is a fault of ours, which the site's log explains.
 
 **Writing.** `Idempotency-Key`: for 24 hours the same request with the same key has the first answer and is not done
 again; another request with it is refused. Send a request again with its key whenever its answer was lost, also after
@@ -85,6 +86,7 @@ def _describe(api: FastAPI) -> dict[str, Any]:
             for method, operation in path.items():
                 if method != "get":
                     operation.setdefault("parameters", []).append(_KEY)
+                    operation["responses"] = dict(sorted({"409": refusal(409), **operation["responses"]}.items()))
                 for name, model in operation.pop("x-models", {}).items():
                     _add(schemas, name, model)
         api.openapi_schema = schema

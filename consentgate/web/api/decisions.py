@@ -132,16 +132,20 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
         version: Annotated[str | None, Query(description="label; with a policy")] = None,
         decision: Act | None = None,
         subject: Annotated[str | None, Query(description="such as `user:42`")] = None,
+        language: Annotated[str | None, Query(description="of the text that was shown, such as `fr`")] = None,
         since: str | None = None,
         until: str | None = None,
         cursor: Cursor = None,
         limit: Limit = 100,
         by: Administrator = auditor,
     ) -> PageOut[DecisionOut]:
-        """Decisions, the newest first. Those that were shredded are not listed."""
+        """Decisions, the newest first. Those that were shredded are not listed.
+
+        With a language a page may be short and have a next.
+        """
         with named("subject"):
             who = parse_subject(subject) if subject is not None else None
-        where = DecisionFilter(policy, version, decision, who, when("since", since), when("until", until))
+        where = DecisionFilter(policy, version, decision, who, when("since", since), when("until", until), language)
         page = await terms.admin.decisions(by, where, cursor=cursor, limit=limit)
         return PageOut[DecisionOut](items=[DecisionOut.of(item) for item in page.items], next=page.next)
 

@@ -14,8 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
-from consentgate.errors import PROBLEM_BASE, ConsentGateError, InputError, OverloadedError, UnauthenticatedError
+from consentgate.errors import PROBLEM_BASE, ConsentGateError, InputError, UnauthenticatedError
 from consentgate.terms.draft import parse_when
 from consentgate.terms.instants import Instant
 
@@ -53,24 +54,33 @@ _SAID = {
           "the draft terms-of-use/2.en.md was changed by somebody else"),
     422: ("something sent cannot be used; `errors` names the fields", "invalid-input", "The input cannot be used",
           "a page has 1 to 500 items, not 0"),
+    500: ("a fault of ours, which the site's log explains", "error", "Something went wrong",
+          "the site's log says what"),
     503: ("the database cannot be reached, or too much waits; try again after Retry-After", "store-unavailable",
           "The record cannot be kept right now", "the database is busy"),
 }  # fmt: skip
 
 
+ALWAYS = (401, 403, 422, 500, 503)
+"""What any operation can be refused with. Besides: 405, with ``Allow``, for a method that an address does not have."""
+
+RETRY = 5
+"""Seconds to wait where the record cannot be reached."""
+
+
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """What an operation can be refused with: these, and what every operation can."""
-    said: dict[int | str, dict[str, Any]] = {}
-    for code in sorted({401, 403, 422, 503, *codes}):
-        description, slug, title, detail = _SAID[code]
-        example: dict[str, Any] = {
-            "type": PROBLEM_BASE + slug, "title": title, "status": code, "detail": detail,
-        }  # fmt: skip
-        if code == 422:
-            example["errors"] = [{"field": "limit", "message": detail}]
-        content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemOut"}, "example": example}}
-        said[code] = {"description": description, "content": content}
-    return said
+    return {code: refusal(code) for code in sorted({*ALWAYS, *codes})}
+
+
+def refusal(code: int) -> dict[str, Any]:
+    """What the OpenAPI description says of a refusal."""
+    description, slug, title, detail = _SAID[code]
+    example: dict[str, Any] = {"type": PROBLEM_BASE + slug, "title": title, "status": code, "detail": detail}
+    if code == 422:
+        example["errors"] = [{"field": "limit", "message": detail}]
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemOut"}, "example": example}}
+    return {"description": description, "content": content}
 
 
 def problem_response(error: ConsentGateError, *, status: int | None = None) -> JSONResponse:
@@ -78,8 +88,8 @@ def problem_response(error: ConsentGateError, *, status: int | None = None) -> J
     headers = dict(NO_STORE)
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'Bearer realm="consentgate"'
-    if isinstance(error, OverloadedError):
-        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after", RETRY))
     document = error.problem()
     if isinstance(error, InputError) and not isinstance(document.get("errors"), list):
         document["errors"] = [{"field": str(error.data.get("field") or "body"), "message": error.message}]
@@ -97,18 +107,31 @@ def handle_errors(api: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         return problem_response(InputError("a value of the request cannot be used", errors=fields_of(error, 1)))
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         document = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
-        return JSONResponse(document, error.status_code, {**NO_STORE, **(error.headers or {})}, PROBLEM)
+        headers = {**NO_STORE, **(error.headers or {})}
+        if error.status_code == 405:  # Starlette names the methods of the first route with this path alone
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
+        return JSONResponse(document, error.status_code, headers, PROBLEM)
+
+    async def unexpected(_: Request, _error: Exception) -> Response:
+        return problem_response(ConsentGateError("the site's log says what"))
 
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         ConsentGateError: ours,
         RequestValidationError: invalid,
         HTTPException: http,
+        Exception: unexpected,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods that an address has."""
+    routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 def fields_of(error: Any, skip: int = 0) -> list[dict[str, str]]:
