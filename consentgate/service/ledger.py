@@ -44,6 +44,10 @@ KEEP_CHECKPOINT_EVERY = 3_600 * SECOND
 """A checkpoint is kept in the history at each multiple of 256 entries, and once an hour while there is news."""
 
 
+_STOOD_STILL = SECOND
+"""How long a process may have written nothing and still be sure that no older database was put in place meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """A name the ledger had before: each of its checkpoints is for at most so many entries.
@@ -147,6 +151,7 @@ class Ledger:
         self._anchor = anchor_file
         self._frontier = Frontier()
         self._kept_at: Instant = 0
+        self._sure_at: Instant = 0
 
     # --- the writer's side ---------------------------------------------------------------------------------------
 
@@ -207,9 +212,19 @@ class Ledger:
     def catch_up(self, connection: Connection, head: HeadRow | None) -> None:
         """Hash what other processes appended, and hold the result against the root they signed.
 
+        Whoever stood still looks at the anchor file, too: what others of this host have added since and signed, and
+        what an older database in its place has not, this process has never seen.
+
         Raises:
-            RewindError: the ledger is older than this process has seen, or another one.
+            RewindError: the ledger is older than this process or this host has seen, or another one.
         """
+        self._follow(connection, head)
+        now = self._clock()
+        stood_still, self._sure_at = abs(now - self._sure_at) >= _STOOD_STILL, now
+        if stood_still and (known := self._remembered()) is not None:
+            self._check_anchor(connection, known)
+
+    def _follow(self, connection: Connection, head: HeadRow | None) -> None:
         size = head.size if head else 0
         if size == self._frontier.size:
             return
@@ -261,7 +276,7 @@ class Ledger:
         # The file first: between the two another process may add entries, and the file would seem to know too much.
         known = self._remembered()
         head = shelf.head(connection)
-        self.catch_up(connection, head)
+        self._follow(connection, head)
         if known is not None:
             self._check_anchor(connection, known)
         return None if head is None else Head(head.size, head.at, head.note.encode())
@@ -288,7 +303,8 @@ class Ledger:
                 size=self._frontier.size,
                 seen=known.size,
             )
-        if known.size and self._load(connection, known.size).root != known.root:
+        here = self._frontier if known.size == self._frontier.size else self._load(connection, known.size)
+        if known.size and here.root != known.root:
             raise RewindError(
                 f"the first {known.size:,} entries are not those the anchor file remembers",
                 hint="this is another database, or it was changed: see `consentgate doctor`, and find the right one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,29 @@ def test_an_older_database_is_refused_by_what_the_anchor_file_remembers(open_des
 
     with pytest.raises(RewindError, match="the anchor file remembers 2"):
         open_desk()  # type: ignore[operator]
+
+
+def test_who_stood_still_signs_no_second_history_in_an_older_database(open_desk: object, tmp_path: Path) -> None:
+    """It never saw what is missing now; the anchor file of this host has."""
+    one, idle = open_desk(), open_desk()  # type: ignore[operator]
+    one.publish(draft("1"))
+    run(idle.terms.reload())
+    run(idle.terms.record(ALICE, "terms", "1"))
+    with sqlite3.connect(tmp_path / "terms.db") as here, sqlite3.connect(tmp_path / "backup.db") as backup:
+        here.backup(backup)
+    backup.close()
+    run(one.terms.record(BOB, "terms", "1"))
+    here.execute("ATTACH ? AS backup", (str(tmp_path / "backup.db"),))
+    for table in ("consentgate_entry", "consentgate_opening", "consentgate_head"):
+        here.execute(f"DELETE FROM {table}")
+        here.execute(f"INSERT INTO {table} SELECT * FROM backup.{table}")
+    here.commit()
+    here.close()
+    idle.clock.advance(seconds=1)
+
+    with pytest.raises(RewindError, match="the anchor file remembers 3"):
+        run(idle.terms.record(BOB, "terms", "1"))
+    assert [alarm.kind for alarm in idle.terms.alarms()] == ["rewind"]
 
 
 def test_a_history_that_was_rewritten_while_we_ran_is_refused(open_desk: object) -> None:
