@@ -6,7 +6,8 @@ ledger is opened; what it remembers is held against the database there, and by `
 It is written where it lies. A new file that takes the place of the old one would cost as much as the commit itself:
 file systems write such a file to the disk at once (ext4: ``auto_da_alloc``). What is lost with that, and what is not:
 
-* a process that is killed leaves the checkpoint before, or this one: a write of one small block is done or not;
+* a process that is killed leaves this checkpoint or an earlier one, a tenth of a second old where decision followed
+  upon decision: a write of one small block is done or not;
 * after a power failure the file may be some seconds old. It then knows fewer entries than the database, never more,
   so it raises no false alarm, and an old backup is far older than that;
 * whatever is half written, by whatever cause, has no valid signature: it is not used, and the log says so.

@@ -48,6 +48,9 @@ _BLAME_LIMIT = 3
 _GIVE_UP_AFTER = 3
 """Failures of the database in a row after which the rest of a batch is not tried one by one any more."""
 
+_UNTOLD = 0.1
+"""Seconds after which a batch is let do the rest although somebody waits: the anchor file is no older than that."""
+
 _AGAIN = 3
 """How often a job is run again that another process was in the way of (PostgreSQL). It then sees what that one did:
 the first record of its own request, most of the time."""
@@ -85,7 +88,7 @@ class Batch(Protocol[C]):
         """It is durable: what is kept in memory may follow."""
 
     def told(self, context: C) -> None:
-        """Everybody was told: what nobody needs to wait for."""
+        """Everybody was told: what nobody needs to wait for. While much is written, after some of the batches only."""
 
     def rolled_back(self) -> None:
         """Nothing of it happened: what is kept in memory must be read again."""
@@ -135,6 +138,8 @@ class Writer(Generic[C]):
         self._step: Step = on_step or (lambda _name: None)
         self._pid = os.getpid()
         self._most_threads = threads
+        self._untold: C | None = None
+        self._told = 0.0
         # Under `_lock`:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -243,6 +248,7 @@ class Writer(Generic[C]):
                 with self._changed:
                     self._serving -= len(items)
                     self._changed.notify_all()
+            self._tell()
             self._database.tidy()
 
     def _next(self) -> list[Item[C]]:
@@ -311,8 +317,8 @@ class Writer(Generic[C]):
             raise
         self._step("after-commit")
         self._follow(context)
+        self._untold = context
         settle(list(zip(items, answers, strict=True)))
-        self._tell(context)
 
     def _follow(self, context: C) -> None:
         """Tell the batch that it is durable. Whatever it makes of that, those who wait are told so too."""
@@ -322,8 +328,12 @@ class Writer(Generic[C]):
             _log.exception("the ledger's memory could not follow a commit; it will be read again")
             self._batch.rolled_back()
 
-    def _tell(self, context: C) -> None:
-        """Let the batch do the rest. Whatever comes of that, it is recorded and everybody knows."""
+    def _tell(self) -> None:
+        """Let the batch do the rest, unless somebody waits. Whatever comes of it, nothing is lost."""
+        context, now = self._untold, time.monotonic()
+        if context is None or (self._queue and now - self._told < _UNTOLD):
+            return
+        self._untold, self._told = None, now
         try:
             self._batch.told(context)
         except Exception:  # noqa: BLE001 - logged; nobody waits for it

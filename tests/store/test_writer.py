@@ -270,10 +270,11 @@ def test_a_memory_that_cannot_follow_is_read_again(database: Database, writer: M
 
 def test_what_is_done_at_leisure_concerns_nobody_who_waited(database: Database, writer: Make, fake: ModuleType) -> None:
     """Everybody is told first; whatever comes of the rest, nothing is written twice and the thread lives on."""
-    ledger, settled = fake.FakeLedger(), []
+    ledger, told, done = fake.FakeLedger(), threading.Event(), []
 
     def stumble() -> None:
-        settled.append(first.done())
+        done.append(first.done())
+        told.set()
         raise LookupError("could not do the rest")
 
     ledger.fail_told = stumble
@@ -281,11 +282,32 @@ def test_what_is_done_at_leisure_concerns_nobody_who_waited(database: Database, 
     first = own.submit(fake.append("one"))
 
     assert first.result(30) == 0
+    assert told.wait(30)
     assert own.submit(fake.append("two")).result(30) == 1
-    assert own.drain(30)
-    assert settled == [True, True]
+    own.close()
+    assert done == [True, True]
     assert ledger.undone == 0
     assert len(fake.check(database)) == 2
+
+
+def test_while_many_wait_the_rest_is_left_for_later(
+    writer: Make, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch after batch, nobody waits for more than the records; at the end the rest is done once."""
+    monkeypatch.setattr(writer_module, "LARGEST_BATCH", 10)
+    monkeypatch.setattr(writer_module, "_UNTOLD", 1e9)
+    ledger, told = fake.FakeLedger(), []
+    ledger.fail_told = lambda: told.append(ledger.followed)
+    own, go = writer(ledger), threading.Event()
+    blocked = own.submit(Job((), lambda *_: go.wait(30)))
+    others = [own.submit(fake.append(f"{number}")) for number in range(100)]
+    go.set()
+    assert blocked.result(30)
+    assert [other.result(30) for other in others] == list(range(100))
+    own.close()
+
+    assert told[-1] == ledger.followed
+    assert len(told) < 3
 
 
 # --- bounds and endings ----------------------------------------------------------------------------------------------
