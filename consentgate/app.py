@@ -151,7 +151,7 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
     settings = terms.settings if terms is not None else Settings(
         database=database_url(str(database)),
         secrets=resolve_secrets(secret),
-        secret_file=secret if isinstance(secret, Path) else None,
+        secret_file=secret.absolute() if isinstance(secret, Path) else None,
         policies=Path(policies) if policies is not None else None,
         prefix=prefix,
         origin=origin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +38,13 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Any) -> None:
     """Before anything is served."""
     with pytest.raises(ConfigurationError, match="does not exist"):
         ConsentGate(app, database=f"sqlite:///{tmp_path}/nowhere/terms.db", secret=SECRET)
+
+
+def test_the_key_file_is_the_same_wherever_the_process_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read again while we run, and a server may have gone to another folder by then."""
+    (tmp_path / "seal").write_text(f"{SECRET}\n")
+    monkeypatch.chdir(tmp_path)
+    gated = ConsentGate(app, database="sqlite://", secret=Path("seal"))
+
+    assert gated.terms.settings.secret_file == tmp_path / "seal"
+    assert ConsentGate(app, database="sqlite://", secret=SECRET).terms.settings.secret_file is None
