@@ -204,7 +204,7 @@ class Asking(Handle):
                 self._revoke(connection, submission)
 
             try:
-                await self._write(work, refs)
+                await self._write(work, refs, quiet=not submission.withdraws)
             except publishing.CalendarMovedError:
                 await self.reload()
                 continue
@@ -295,7 +295,7 @@ class Asking(Handle):
 
         # By its ref, like a decision from a page: where COMMIT reports an error and has committed all the same, the
         # second run finds the first record, and the caller is not sent to make another.
-        await self._write(work, refs)
+        await self._write(work, refs, quiet=not submission.withdraws)
         await self._recorded(submission)
         return (await self._answered(refs, {policy: act}))[0]
 

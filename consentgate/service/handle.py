@@ -287,7 +287,9 @@ class Handle:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self.engine.database.read, work)
 
-    async def _write(self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = ()) -> T:
+    async def _write(
+        self, work: Callable[[Connection, Pending], T], refs: tuple[bytes, ...] = (), *, quiet: bool = False
+    ) -> T:
         if self.reading:
             raise ConfigurationError("this ledger was opened for reading", hint="open it without reading=True")
         fence = raised()
@@ -295,7 +297,7 @@ class Handle:
             work = fence.around(work)
         # Kept: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
-            return await self.engine.writer.write(Job(refs, work), kept=True)
+            return await self.engine.writer.write(Job(refs, work, quiet and fence is None), kept=True)
         except OverloadedError:
             self.meter.turned_away("overloaded")
             raise

@@ -6,8 +6,12 @@ the key puts them in their places (`consentgate.service.sequencer`).
 
     begin     look at the clock of the ledger and the publication counter: one statement
     jobs      each appends entries (and their openings)
-    finish    insert openings and queue rows
+    finish    openings and queue rows, if nothing was published meanwhile: one statement
     commit    only now is anything acknowledged
+
+Where the jobs make no statement of their own, and decisions do not, there is no transaction around these two: the
+second is one of its own, on the disk when it returns. So a decision is two journeys to the server, of which one waits
+for the disk, and a worker that is stopped anywhere holds no row that others wait for.
 
 A request that two workers get at once is recorded once: its opening has the request's ref for its key. So nobody looks
 first; where the key is taken the batch is rolled back, and the same again looks and finds the first record.
@@ -26,10 +30,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consentgate.service.ledger import Pending
+from consentgate.store import direct
 from consentgate.store import entries as shelf
 from consentgate.store import queue as line
 from consentgate.store.queue import QueueRow
-from consentgate.store.writer import Job
+from consentgate.store.writer import Job, LookAgainError
 from consentgate.terms.instants import Instant
 
 
@@ -51,22 +56,33 @@ class Queue:
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch."""
+        careful = getattr(self._own, "careful", False)
+        self._own.quiet = all(job.quiet for job in jobs)
+        if careful or not self._own.quiet:
+            direct.begin(connection)
         edge, generation = line.edge(connection)
         known: dict[bytes, int] = {}
-        if getattr(self._own, "careful", False):
+        if careful:
             known = shelf.refs_known(connection, [ref for job in jobs for ref in job.refs])
         now = self._clock()
         self.behind = max(0, edge - now)
         return Pending(max(now, edge + 1), generation, known, start=None)
 
     def finish(self, connection: Connection, pending: Pending, step: Callable[[str], None]) -> None:
-        """Write the batch: openings, and a row of the queue for each entry."""
+        """Write the batch: openings, and a row of the queue for each entry.
+
+        Raises:
+            LookAgainError: something was published since the batch began.
+        """
         if not pending.entries:
             return
         step("before-entries")
         step("before-head")
-        rows = zip(pending.entries, pending.times, strict=True)
-        line.keep(connection, pending.openings, [QueueRow(row.ref, at, row.leaf) for row, at in rows])
+        rows = [QueueRow(row.ref, at, row.leaf) for row, at in zip(pending.entries, pending.times, strict=True)]
+        # Jobs with statements of their own see to this themselves: one of them may be what was published.
+        generation = pending.generation if self._own.quiet else None
+        if not line.keep(connection, pending.openings, rows, generation=generation):
+            raise LookAgainError
 
     def committed(self, pending: Pending) -> None:
         """The batch is durable: tell whoever sequences."""

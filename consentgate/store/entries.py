@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, literal_column, select, union_all, update
 
 from consentgate.errors import StoreError
-from consentgate.store import meta, queue
+from consentgate.store import direct, meta, queue
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, chunks, raw_rows
 from consentgate.store.subjects import OpeningRow, living
 from consentgate.store.tables import CHECKPOINT, ENTRY, HEAD, META, OPENING, QUEUE, TILE
@@ -207,7 +207,7 @@ def lock_head(connection: Connection) -> HeadRow | None:
     """
     if connection.dialect.name == "sqlite":
         return head(connection)
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {queue.LONGEST_WAIT}")
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {direct.LONGEST_WAIT}")
     row = _LOCK_HEAD.one(connection)
     if row is None:
         _INSERT_HEAD.one(connection, 1, 0, 0, "")
@@ -230,7 +230,7 @@ def take_head(connection: Connection) -> HeadRow | None:
 
     A process that stands still while it has the head loses it when the server ends its transaction.
     """
-    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {queue.LONGEST_WAIT}")
+    direct.begin(connection)
     row = _TAKE_HEAD.one(connection)
     return None if row is None else HeadRow._make(row)
 

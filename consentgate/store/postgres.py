@@ -68,6 +68,15 @@ def driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
+def failure(own: Any, result: Any) -> Exception:
+    """What psycopg would raise for a result of libpq's that is a failure, see `consentgate.store.direct`."""
+    errors = _driver().errors
+    found: Exception = errors.error_from_result(result)
+    if getattr(found, "sqlstate", None) is None:  # nobody answered
+        return errors.OperationalError(str(found) or own.pgconn.get_error_message())  # type: ignore[no-any-return]
+    return found
+
+
 def in_recovery(connection: Connection) -> bool:
     """Whether a server replays what another one wrote. Never where it is no server."""
     if connection.dialect.name != "postgresql":

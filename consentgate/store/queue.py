@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal_column, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
+from consentgate.store.direct import ask, numbers, octets, texts
 from consentgate.store.meta import GENERATION
-from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert, upsert
-from consentgate.store.subjects import OpeningRow, insert_openings
+from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert
+from consentgate.store.subjects import OpeningRow
 from consentgate.store.tables import HEAD, META, OPENING, QUEUE
-
-LONGEST_WAIT = 10_000
-"""Milliseconds that anybody waits for a row on PostgreSQL, and that a transaction may stand still before the server
-ends it: a process that was stopped while it holds a row (the head, or a request's opening) must not stop all."""
 
 
 class QueueRow(NamedTuple):
@@ -48,43 +45,63 @@ _TAKE = Prepared(
     lambda _: delete(QUEUE).where(QUEUE.c.id.in_(_FIRST)).returning(QUEUE.c.id, QUEUE.c.ref, QUEUE.c.at, QUEUE.c.leaf),
     ("limit",),
 )
-_WAITS = ("lock_timeout", "idle_in_transaction_session_timeout")
-_ZERO: ColumnElement[int] = literal_column("0")
-_HERE: ColumnElement[bool] = literal_column("true")
-"""For this transaction alone: behind a pooler the next one may be somebody else's."""
-_EDGE = Prepared(
-    lambda _: select(
-        func.coalesce(select(HEAD.c.at).scalar_subquery(), _ZERO),
-        func.coalesce(select(func.max(QUEUE.c.at)).scalar_subquery(), _ZERO),
-        META.c.value,
-        *(func.set_config(literal_column(f"'{name}'"), bindparam("longest"), _HERE) for name in _WAITS),
-    ).where(META.c.key == literal_column(f"'{GENERATION}'")),
-    ("longest",),
+_LOOK = f"""
+SELECT coalesce(head.at, 0), (SELECT max(at) FROM {QUEUE.name} WHERE at > coalesce(head.at, 0)), meta.value
+FROM {META.name} AS meta LEFT JOIN {HEAD.name} AS head ON true WHERE meta.key = '{GENERATION}'
+""".encode()  # noqa: S608  (names of ours)
+_OPENED = ", ".join(OPENING.columns.keys())
+_KEEP = f"""
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[],
+        $6::bytea[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::text[]
+    ) AS given (ref, came, leaf, subject_tag, subject_kind, linked_tag, policy, serial, act, at, expires, openings)
+), opened AS (
+    INSERT INTO {OPENING.name} ({_OPENED}) SELECT {_OPENED} FROM given WHERE openings IS NOT NULL AND {{only}}
+    ORDER BY ref
 )
-_OPENED = list(OPENING.columns.keys())
-_ONE = Prepared(
-    lambda dialect: (
-        upsert(QUEUE, dialect)
-        .values(ref=bindparam("q_ref"), at=bindparam("q_at"), leaf=bindparam("q_leaf"))
-        .add_cte(upsert(OPENING, dialect).values({name: bindparam(f"o_{name}") for name in _OPENED}).cte("opened"))
-    ),
-    [*(f"o_{name}" for name in _OPENED), "q_ref", "q_at", "q_leaf"],
-)
+INSERT INTO {QUEUE.name} (ref, at, leaf) SELECT ref, came, leaf FROM given WHERE {{only}} ORDER BY came
+"""  # noqa: S608  (names of ours)
+_UNMOVED = f"(SELECT value FROM {META.name} WHERE key = '{GENERATION}') = $13::text"  # noqa: S608  (names of ours)
+_KEEP_UNMOVED = _KEEP.format(only=_UNMOVED).encode()
+_KEEP_ANYWAY = _KEEP.format(only="true").encode()
+_NONE = (b"", None, None, None, None, None, None, 0, None, None)
+"""Stands for an opening that an entry does not have."""
 _NEWEST = Prepared(lambda _: select(func.max(QUEUE.c.id)), ())
 _OLDEST = Prepared(lambda _: select(func.min(QUEUE.c.id)), ())
 
 
-def keep(connection: Connection, openings: Sequence[OpeningRow], rows: Sequence[QueueRow]) -> None:
-    """Keep openings and let their entries wait; a single decision in one statement.
+def keep(
+    connection: Connection, openings: Iterable[OpeningRow], rows: Sequence[QueueRow], *, generation: int | None = None
+) -> bool:
+    """Keep openings and let their entries wait, in one statement. It is a transaction of its own if none has begun.
 
     Openings go in by the order of their refs, so that two batches with the same requests never wait for one another in
-    a circle. One that is there already raises and rolls the transaction back.
+    a circle. One that is there already raises, and nothing is kept.
+
+    Args:
+        connection: of PostgreSQL.
+        openings: of some of the entries.
+        rows: the entries, in the order of their instants.
+        generation: keep nothing where the publication counter has another value.
+
+    Returns:
+        Whether they were kept.
     """
-    if len(openings) == len(rows) == 1:
-        _ONE.run(connection, *openings[0], *rows[0])
-        return
-    insert_openings(connection, sorted(openings))
-    enqueue(connection, rows)
+    by_ref = {opening.ref: opening for opening in openings}
+    _, tags, kinds, linked, policies, serials, acts, ats, expires, values = zip(
+        *(by_ref.get(row.ref, _NONE) for row in rows), strict=True
+    )
+    given = (
+        octets([row.ref for row in rows]), numbers([row.at for row in rows]), octets([row.leaf for row in rows]),
+        octets(tags), texts(kinds), octets(linked), texts(policies), numbers(serials), texts(acts), numbers(ats),
+        numbers(expires), texts(values),
+    )  # fmt: skip
+    if generation is None:
+        _, kept = ask(connection, _KEEP_ANYWAY, *given)
+    else:
+        _, kept = ask(connection, _KEEP_UNMOVED, *given, b"%d" % generation)
+    return kept == len(rows)
 
 
 def enqueue(connection: Connection, rows: Sequence[QueueRow]) -> None:
@@ -111,11 +128,14 @@ def every(connection: Connection) -> dict[bytes, bytes]:
 def edge(connection: Connection) -> tuple[int, int]:
     """The latest instant of any entry, in the ledger or waiting, and the publication counter.
 
-    One statement: nothing that gets its place meanwhile is missed, and a batch has few of them. It also says, for this
-    transaction alone, how long anybody is waited for (`LONGEST_WAIT`), in either direction.
+    One statement: nothing that gets its place meanwhile is missed, and a batch has few of them. Of those that wait it
+    looks at none before the head, so that it never walks over those that were taken and not vacuumed away yet.
     """
-    row = _EDGE.one(connection, f"{LONGEST_WAIT}")
-    return (0, 0) if row is None else (max(row[0], row[1]), int(row[2]))
+    rows, _ = ask(connection, _LOOK)
+    if not rows:
+        return 0, 0
+    head, waiting_, generation = rows[0]
+    return int(waiting_ or head or 0), int(generation or 0)
 
 
 def newest(connection: Connection) -> int | None:

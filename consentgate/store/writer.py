@@ -68,10 +68,13 @@ class Job(Generic[C, T]):
             the caller gets after the commit. It may run more than once, each time in another transaction. Two jobs
             of one batch may have the same ref: the second must find in the context what the first one added. To
             refuse, it raises a `ConsentGateError` before it adds anything to the context.
+        quiet: whether all it does is to add to the context: its work makes no statement of its own. A batch of such
+            jobs may be written in one statement.
     """
 
     refs: tuple[bytes, ...]
     work: Callable[[Connection, C], T]
+    quiet: bool = False
 
 
 class Batch(Protocol[C]):
@@ -92,6 +95,10 @@ class Batch(Protocol[C]):
 
     def rolled_back(self) -> None:
         """Nothing of it happened: what is kept in memory must be read again."""
+
+
+class LookAgainError(Exception):
+    """What a batch saw when it began is not so any more, and nothing of it was written: the same again, from there."""
 
 
 class _NotBegunError(Exception):
@@ -279,6 +286,8 @@ class Writer(Generic[C]):
                     return self._one_by_one(items)
             except _NotBegunError as stopped:
                 return fail(items, stopped.error)
+            except LookAgainError:
+                continue
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
                 if len(items) == 1:
                     if again and _conflict(error, "overtaken", "taken"):

@@ -26,7 +26,7 @@ from consentgate.service.engine import Engine
 from consentgate.service.offer import control_bytes
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
-from consentgate.store import queue
+from consentgate.store import direct
 from consentgate.store.writer import Step
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject, SubjectKind
@@ -162,7 +162,7 @@ class Life:
 def live(plan: Plan) -> None:
     """Live as planned."""
     if plan.longest:
-        queue.LONGEST_WAIT = plan.longest
+        direct.LONGEST_WAIT = plan.longest
     life = Life(plan)
     signal.signal(signal.SIGTERM, lambda *_: life.ending.set())
     if plan.does == "sequence":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,16 +14,22 @@ import pytest
 
 from consentgate.errors import ConfigurationError, OverloadedError, RewindError
 from consentgate.gate.generation import Generation
+from consentgate.service import decide as deciding
 from consentgate.service.engine import Engine
+from consentgate.service.facts import Facts
+from consentgate.service.holdings import NOTHING
 from consentgate.service.sequencer import Sequencer
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
 from consentgate.store import entries, meta, queue
 from consentgate.store.queue import QueueRow
 from consentgate.terms.policy import Act
+from consentgate.terms.subject import Subject
 from consentgate.testing import FrozenClock, run
 from tests.postgres import Server
 from tests.service.conftest import ALICE, BOB, VISITOR, Desk, draft, settings_for
+
+ACTS = {"terms": Act.ACCEPT}
 
 
 @pytest.fixture(name="settings")
@@ -309,3 +317,34 @@ def test_a_long_reader_keeps_what_was_erased_and_that_is_said(open_desk: Callabl
     assert run(desk.terms.erase(BOB, basis="asked for", mode="hold")).gone
     assert run(desk.terms._scrub()).gone
     assert "scrub" not in {alarm.kind for alarm in desk.terms.alarms()}
+
+
+def test_a_decision_is_two_statements(
+    postgres: Callable[[int], Server], settings: Settings, open_desk: Callable[..., Desk]
+) -> None:
+    """However many are decided at once: one statement looks, one writes everything; no BEGIN and no COMMIT around."""
+    Engine.open(settings, Generation.local()).close()
+    loud = f"{settings.database}%20-clog_statement%3Dall%20-clog_min_messages%3Dlog"
+    desk, log = open_desk(ledger_key="none", database=loud), postgres(18).folder / "log"
+    desk.publish(draft("1"))
+    version, terms = desk.terms.version("terms"), desk.terms
+    before = log.stat().st_size
+
+    async def decide(number: int) -> None:
+        subject = Subject(f"user-{number}")
+        offer = deciding.offer_elsewhere(version, NOTHING, subject, terms.clock(), terms._randomness)
+        await terms._enter(offer, ACTS, subject, Facts(method="api"), deciding.refs(offer, ACTS))
+
+    async def several() -> None:
+        await asyncio.gather(*map(decide, range(8)))
+
+    run(several())
+    said = re.findall(r"\[(\d+)\] LOG: +(?:statement|execute <unnamed>): +(.*(?:\n\t.*)*)", log.read_text()[before:])
+    writers = {pid for pid, words in said if "INSERT INTO consentgate_queue" in words}
+    mine = [words for pid, words in said if pid in writers]
+    writing = [words for words in mine if "INSERT INTO consentgate_queue" in words]
+
+    assert 1 <= len(writing) <= 8
+    assert len(mine) == 2 * len(writing)
+    assert not [words for words in mine if words.startswith(("BEGIN", "COMMIT"))]
+    assert waiting(desk) == 9
