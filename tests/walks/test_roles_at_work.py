@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from consentgate.errors import StoreError
-from consentgate.service.export import Selection
+from consentgate.service.export import Selection, pages
+from consentgate.service.export_source import OfDriver
 from consentgate.service.meter import samples
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
@@ -42,6 +43,15 @@ def _settings(request: pytest.FixtureRequest, postgres: Callable[[int], Server],
         key = None if role == "sequencer" else "none"
         made[role] = Settings(named, (SECRET.encode(),), ledger_key=key, state=tmp_path / role)
     return made
+
+
+def by_command(settings: Settings) -> bytes:
+    """An export as the command makes it."""
+    source = OfDriver.open(settings)
+    assert source is not None
+    data = b"".join(pages(source, "ndjson", Selection()))
+    source.close()
+    return data
 
 
 def test_every_role_does_its_work(settings: dict[str, Settings], tmp_path: Path, request: Any) -> None:
@@ -75,6 +85,7 @@ def test_every_role_does_its_work(settings: dict[str, Settings], tmp_path: Path,
     exported = run(work())
 
     assert b'"ada"' not in exported
+    assert by_command(settings["auditor"]) == exported
     assert [path.parent.name for path in tmp_path.rglob("*.key")] == ["sequencer"]
 
 

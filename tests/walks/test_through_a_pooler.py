@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from consentgate.service.audit import audit
-from consentgate.service.export import Selection
+from consentgate.service.export import Selection, pages
+from consentgate.service.export_source import OfDriver
 from consentgate.service.settings import Settings
 from consentgate.service.terms import Terms
 from consentgate.store import schema
@@ -112,6 +113,10 @@ def test_a_whole_life_goes_through_a_pooler(pooled: str, tmp_path: Path) -> None
     assert (report.decisions, report.publications) == (61, 1)
     assert b'person-1"' not in exported
     assert b'person-2"' in exported
+    source = OfDriver.open(settings)  # as the command does
+    assert source is not None
+    assert b"".join(pages(source, "ndjson", Selection())) == exported
+    source.close()
 
 
 def test_a_pooler_keeps_few_connections_for_many(pooled: str) -> None:
