@@ -230,9 +230,12 @@ class Administration(Steering):
         return record
 
     async def statistics(
-        self, by: Administrator, policy: str | None = None, *, since: Instant | None = None
+        self, by: Administrator, policy: str | None = None, *, since: Instant | None = None, subjects: bool = True
     ) -> tuple[PolicyStatistics, ...]:
         """How each policy (or one) is taken: subjects who accepted, refused, did not decide, and the curve.
+
+        Subjects are counted exactly, which takes seconds where there are millions of decisions; without ``subjects``
+        they are left out.
 
         Raises:
             NotFoundError: no such policy.
@@ -242,7 +245,8 @@ class Administration(Steering):
         if policy is not None and policy not in calendar.by_slug:
             _no_policy(policy)
         slugs = [policy] if policy is not None else [one.slug for one in calendar.policies]
-        return await self.terms._read(partial(statistics.of_policies, calendar, slugs, since, self.terms.clock()))
+        work = partial(statistics.of_policies, calendar, slugs, since, self.terms.clock(), subjects=subjects)
+        return await self.terms._read(work)
 
     async def health(self, by: Administrator) -> Health:
         """How the ledger is: size, last checkpoint, what waits, alarms."""

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -120,6 +121,7 @@ class Editing:
         drafts: Iterable[Draft] = (),
         policies: Iterable[Policy] = (),
         at: Instant | None = None,
+        count: bool = True,
     ) -> Preview:
         """What publishing these would do; see `consentgate.service.preview` for what is counted.
 
@@ -130,6 +132,8 @@ class Editing:
             refs: drafts of ours.
             drafts, policies: texts and settings that come along.
             at: effective date of those whose front matter leaves it open.
+            count: whether to count whom it stops. That takes time with the number of decisions on record: seconds
+                where there are millions.
 
         Raises:
             DraftError, PublishError: it could not be published.
@@ -140,16 +144,16 @@ class Editing:
         plan = await asyncio.to_thread(self._plan, calendar, content)
         changes = previewing.changes_of(calendar, plan)
 
-        def count(connection: Connection) -> tuple[list[int], int]:
+        def counted(connection: Connection) -> tuple[list[int], int]:
             each = [counting.stopped(connection, [change]) for change in changes.values()]
             return each, each[0] if len(each) == 1 else counting.stopped(connection, changes.values())
 
-        each, together = await self.terms._read(count) if changes else ([], 0)
+        each, together = await self.terms._read(counted) if changes and count else ([], None if changes else 0)
         return Preview(
             publication=publishing.publication_of(plan, dry_run=True),
             texts=await asyncio.to_thread(previewing.texts_of, calendar, plan, self.terms._text, render),
             notices=previewing.notices_of(calendar, plan, self.terms.clock()),
-            each=tuple(_stops(calendar, plan, dict(zip(changes, each, strict=True)))),
+            each=tuple(_stops(calendar, plan, dict(zip(changes, each or repeat(None), strict=False)))),
             stops=together,
             state=state_of(calendar, content.drafts),
         )
@@ -296,7 +300,7 @@ def _conflict(calendar: Calendar, content: Content) -> ConflictError:
     )
 
 
-def _stops(calendar: Calendar, plan: Plan, counted: dict[tuple[str, str], int]) -> Iterable[Stop]:
+def _stops(calendar: Calendar, plan: Plan, counted: dict[tuple[str, str], int | None]) -> Iterable[Stop]:
     for version in plan.versions:
         stops = counted.get((version.policy, version.label), 0)
         first = not any(other.policy == version.policy for other in calendar.versions)

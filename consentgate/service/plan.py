@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from consentgate.errors import DraftError, ImmutableError, PublishError
+from consentgate.service.language_names import language_name
 from consentgate.terms.calendar import Calendar
 from consentgate.terms.canonical import digest
 from consentgate.terms.checks import Finding, check_change, check_text
@@ -318,8 +319,8 @@ class Planner:
             self._findings.append(
                 Finding(
                     "translation-missing",
-                    f"{version.policy} {version.label} has no {', '.join(missing)} text yet; "
-                    f"its readers will see {version.prevailing}.",
+                    f"{version.policy} {version.label} has no {' or '.join(map(language_name, missing))} text yet; "
+                    f"its readers will see {language_name(version.prevailing)}.",
                     file=f"{version.policy} {version.label}",
                 )
             )

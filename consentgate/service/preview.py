@@ -79,14 +79,14 @@ class Stop:
     Args:
         policy, label: which version.
         at: from when on.
-        subjects: how many who pass without it would be stopped with it; see the module.
+        subjects: how many who pass without it would be stopped with it; see the module. ``None``: not counted.
         first: whether nobody can have accepted anything of this policy: everybody it binds will be asked.
     """
 
     policy: str
     label: str
     at: Instant
-    subjects: int
+    subjects: int | None
     first: bool
 
 
@@ -99,7 +99,7 @@ class Preview:
         texts: every text that would be published.
         notices: of every material version that has one before it.
         each: how many subjects each material version would stop.
-        stops: how many subjects all of them would stop together, each counted once.
+        stops: how many subjects all of them would stop together, each counted once; ``None``: not counted.
         state: what this was made on; hand it to `publish(expected=…)`.
     """
 
@@ -107,7 +107,7 @@ class Preview:
     texts: tuple[PreviewText, ...]
     notices: tuple[Notice, ...]
     each: tuple[Stop, ...]
-    stops: int
+    stops: int | None
     state: str
 
 

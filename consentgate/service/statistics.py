@@ -62,7 +62,8 @@ class PolicyStatistics:
     Args:
         policy: slug.
         version: what is in force (or announced, where nothing is), or ``None``.
-        accepted: subjects whose acceptance satisfies what is required now (where nothing is: of any version).
+        accepted: subjects whose acceptance satisfies what is required now (where nothing is: of any version);
+            ``None``, and so the next two, where they were not counted.
         refused: subjects on record without such an acceptance whose last decision on it was to refuse or withdraw.
         undecided: the other subjects on record (who decided about any policy) whom this one binds by their kind.
         curve: of that version, or ``None``.
@@ -70,15 +71,16 @@ class PolicyStatistics:
 
     policy: str
     version: Version | None
-    accepted: int
-    refused: int
-    undecided: int
+    accepted: int | None
+    refused: int | None
+    undecided: int | None
     curve: Curve | None
 
 
 def of_policies(
-    calendar: Calendar, slugs: Sequence[str], since: Instant | None, now: Instant, connection: Connection
-) -> tuple[PolicyStatistics, ...]:
+    calendar: Calendar, slugs: Sequence[str], since: Instant | None, now: Instant, connection: Connection,
+    *, subjects: bool = True,
+) -> tuple[PolicyStatistics, ...]:  # fmt: skip
     """Statistics of these policies.
 
     Args:
@@ -87,24 +89,24 @@ def of_policies(
         since: where the curves begin; ``None`` for the publication of their versions.
         now: instant.
         connection: in a transaction.
+        subjects: whether to count subjects, which reads every decision; the curve alone is read from an index.
     """
     moment, known = calendar.at(now), dict[frozenset[str], int]()
     found = []
     for slug in slugs:
         standing = moment.standing(slug)
+        version = shown(standing)
+        curve = curve_of(version, since, now, connection) if version else None
+        if not subjects:
+            found.append(PolicyStatistics(slug, version, None, None, None, curve))
+            continue
         kinds = frozenset(kind.value for kind in calendar.by_slug[slug].audience.kinds)
         if kinds not in known:
             known[kinds] = counting.known(connection, kinds)
         serials = [version.serial for version in calendar.versions if version.policy == slug]
         counts = counting.standing(connection, serials, satisfying(standing, serials), now, kinds)
-        version = shown(standing)
-        found.append(
-            PolicyStatistics(
-                slug, version, counts.accepted, counts.refused,
-                max(known[kinds] - counts.accepted - counts.refused, 0),
-                curve_of(version, since, now, connection) if version else None,
-            )
-        )  # fmt: skip
+        undecided = max(known[kinds] - counts.accepted - counts.refused, 0)
+        found.append(PolicyStatistics(slug, version, counts.accepted, counts.refused, undecided, curve))
     return tuple(found)
 
 

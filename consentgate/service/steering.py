@@ -48,12 +48,12 @@ class Steering(Editing):
         by.require("editor", "auditor")
         return (await self.terms._read(lambda connection: proposing.find(connection, proposal_id)))[0]
 
-    async def preview_proposal(self, by: Administrator, proposal_id: str) -> Preview:
-        """What approving a proposal would do, as of now."""
+    async def preview_proposal(self, by: Administrator, proposal_id: str, *, count: bool = True) -> Preview:
+        """What approving a proposal would do, as of now; `count` as in `preview`."""
         by.require("editor", "auditor")
         content = (await self.terms._read(lambda connection: proposing.find(connection, proposal_id)))[1]
         editor = Administrator(by.id, frozenset({"editor"}), by.label)
-        return await self.preview(editor, drafts=content.drafts, policies=content.policies, at=content.at)
+        return await self.preview(editor, drafts=content.drafts, policies=content.policies, at=content.at, count=count)
 
     async def approve(self, by: Administrator, proposal_id: str) -> Publication:
         """Publish what somebody else proposed; twice is once.

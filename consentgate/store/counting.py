@@ -1,4 +1,6 @@
-"""How many subjects hold what: exact counts, each in one statement that reads an index and no row.
+"""How many subjects hold what: exact counts, each in one statement over the decisions that an index finds.
+
+They read each of those decisions, so that they take time with their number; nothing waits for them that need not.
 
 Room: store; called by the service, which says what satisfies. Subjects are counted, not decisions: what a visitor
 decided before it was linked to a user counts for that user, and a visitor that was linked is counted only so.

@@ -78,6 +78,20 @@ def test_the_whole_walk_of_an_editor_over_http(site: Site, owner: Clerk) -> None
     assert owner("GET", "/subjects/user:ann/bundle").content.startswith(b"PK")
 
 
+def test_counting_can_be_left_out(site: Site, owner: Clerk) -> None:
+    """Null is not nought: whoever does not wait for a number is told none."""
+    site.run(site.terms.record, Subject("ann"), "terms")
+    draft = {"policy": "terms", "version": "2", "impact": "material", "text": TEXT + "More.\n"}
+    counted = owner("POST", "/preview", json={"drafts": [draft]}).json()
+    seen = owner("POST", "/preview", json={"drafts": [draft], "count": False}).json()
+    assert (counted["stops"], counted["each"][0]["subjects"]) == (1, 1)
+    assert (seen["stops"], seen["each"][0]["subjects"]) == (None, None)
+    assert seen["state"] == counted["state"]
+    (numbers,) = owner("GET", "/statistics", params={"subjects": "false"}).json()
+    assert [numbers[name] for name in ("accepted", "refused", "undecided")] == [None] * 3
+    assert numbers["curve"]["points"][-1]["total"] == 1
+
+
 def test_a_scheduled_version_is_cancelled_and_a_policy_retired(owner: Clerk) -> None:
     """With a reason; what is in effect is not cancelled."""
     owner.draft("2", DRAFT.replace("impact", "effective: 2026-12-01\nimpact") + "\nMore.\n")

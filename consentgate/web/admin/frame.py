@@ -34,6 +34,10 @@ log = logging.getLogger("consentgate")
 LANGUAGE = "en"
 """The administrators' pages speak English; what visitors see is in six languages."""
 
+MANY = 100_000
+"""Entries of a ledger from which on pages come without exact numbers of people, and with a link that counts them: it
+takes time with the number of decisions, and seconds where there are millions."""
+
 FORM_TOKEN = "form_token"  # noqa: S105 - the name of a field
 
 Show: TypeAlias = Callable[[Entered], Awaitable[Response]]
@@ -66,6 +70,10 @@ class Frame:
         self.terms = terms
         self.renderer = renderer
         self.access = access
+
+    async def counts(self, entered: Entered) -> bool:
+        """Whether people are counted for this page: where that is quick, or it was asked for."""
+        return "count" in entered.request.query_params or (await self.terms.ledger_state()).size < MANY
 
     def base(self, request: Request) -> str:
         """Address of the administrators' pages."""

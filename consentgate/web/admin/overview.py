@@ -27,6 +27,7 @@ class PolicyCard:
     title: str
     standing: str
     scheduled: tuple[str, ...]
+    counted: bool
     accepted: int
     refused: int
     refused_words: str
@@ -47,7 +48,8 @@ class Overview:
     async def show(self, entered: Entered) -> Response:
         """Answer ``GET /admin``."""
         admin, who, now = self._frame.terms.admin, entered.administrator, self._frame.terms.clock()
-        numbers = {one.policy: one for one in await admin.statistics(who)}
+        counts = await self._frame.counts(entered)
+        numbers = {one.policy: one for one in await admin.statistics(who, subjects=counts)}
         cards = [card_of(info, numbers[info.policy.slug], now) for info in await admin.policies(who)]
         health = await admin.health(who)
         waiting = await admin.proposals(who, status="open") if who.may("editor", "auditor") else ()
@@ -68,10 +70,11 @@ def card_of(info: PolicyInfo, numbers: PolicyStatistics, now: Instant) -> Policy
         title=info.policy.title_in(LANGUAGE),
         standing=standing_words(info, now),
         scheduled=tuple(scheduled_words(version, now) for version in info.scheduled),
-        accepted=numbers.accepted,
-        refused=numbers.refused,
+        counted=numbers.accepted is not None,
+        accepted=numbers.accepted or 0,
+        refused=numbers.refused or 0,
         refused_words="Refused or withdrawn" if info.policy.kind is Kind.CONSENT else "Declined or withdrawn",
-        undecided=numbers.undecided,
+        undecided=numbers.undecided or 0,
         chart=chart_of(numbers.curve, now) if numbers.curve else None,
     )
 

@@ -75,7 +75,7 @@ class Policies:
     async def _page(self, entered: Entered, error: ConsentGateError | None = None, **typed: str) -> Response:
         admin, who, slug = self._frame.terms.admin, entered.administrator, entered.request.path_params["policy"]
         info = await admin.policy(who, slug)
-        [numbers] = await admin.statistics(who, slug)
+        [numbers] = await admin.statistics(who, slug, subjects=await self._frame.counts(entered))
         versions = await admin.versions(who, slug)
         others = [one.policy.slug for one in await admin.policies(who) if one.policy.slug != slug]
         return self._frame.show(

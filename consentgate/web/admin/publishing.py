@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -54,7 +55,7 @@ class Judged:
         short: whether it is not.
         texts: each text with its redline.
         state: what this was made on.
-        stops: how many are stopped in all.
+        stops: how many are stopped in all; ``None`` where they are not counted.
     """
 
     will: tuple[str, ...]
@@ -63,7 +64,7 @@ class Judged:
     short: bool
     texts: tuple[TextCard, ...]
     state: str
-    stops: int
+    stops: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,10 @@ class Publishing:
     ) -> Response:  # fmt: skip
         judged, drafts = None, list(drafts)
         try:
-            preview = await self._frame.terms.admin.preview(entered.administrator, _refs(drafts), at=_instant(at))
+            counts = await self._frame.counts(entered)
+            preview = await self._frame.terms.admin.preview(
+                entered.administrator, _refs(drafts), at=_instant(at), count=counts
+            )
             judged = await self._judge(preview)
         except (DraftError, InputError, NotFoundError, TextError) as trouble:
             error = error or trouble
@@ -133,6 +137,7 @@ class Publishing:
             judged=judged,
             error=error,
             second=self._frame.terms.settings.approvals > 0,
+            count=urlencode([*(("draft", one) for one in drafts), ("at", at), ("count", "yes")]),
         )
 
     async def _judge(self, preview: Preview) -> Judged:
@@ -200,7 +205,8 @@ class Publishing:
         judged = None
         if proposal.status == "open":
             try:
-                judged = await self._judge(await admin.preview_proposal(who, proposal.id))
+                counts = await self._frame.counts(entered)
+                judged = await self._judge(await admin.preview_proposal(who, proposal.id, count=counts))
             except (DraftError, InputError, ConflictError) as trouble:
                 error = error or trouble
         return self._frame.show(
@@ -211,6 +217,7 @@ class Publishing:
             judged=judged,
             error=error,
             reason=reason,
+            count="count=yes",
         )
 
     async def approve(self, entered: Entered, form: Form) -> Response:

@@ -72,7 +72,7 @@ def consequences(preview: Preview, calendar: Calendar, now: Instant) -> tuple[st
         f"{autonym(translation.language)}. Nobody is asked again."
         for version, translation in publication.translations
     ]
-    if len(preview.each) > 1:
+    if len(preview.each) > 1 and preview.stops is not None:
         lines.append(f"Counting everybody once, {counted(preview.stops, 'person is', 'people are')} stopped in all.")
     return tuple(lines)
 
@@ -146,6 +146,8 @@ def _stopped(version: Version, policy: Policy, stop: Stop | None, now: Instant) 
     when = "From now on" if version.enforced <= now else f"From {moment(version.enforced)}"
     if stop is None or stop.first:
         return f"{when} everybody it binds {asked}: it is the first version of this policy."
+    if stop.subjects is None:
+        return f"{when} whoever accepted before and has not accepted this version is stopped and {asked}."
     if not stop.subjects:
         return f"{when} nobody is stopped who would pass without it."
     people = counted(stop.subjects, "person who accepted before is stopped", "people who accepted before are stopped")

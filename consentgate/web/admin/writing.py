@@ -220,7 +220,7 @@ class Writing:
         if not entered.administrator.may("editor"):
             return alone, None
         try:
-            preview = await self._frame.terms.admin.preview(entered.administrator, [info.ref])
+            preview = await self._frame.terms.admin.preview(entered.administrator, [info.ref], count=False)
         except (DraftError, InputError, TextError) as error:
             return alone, error
         return self._compared(preview, alone), None

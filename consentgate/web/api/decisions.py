@@ -27,6 +27,9 @@ Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="most items of a page")]
 
 
+_COUNTED = "count them; exact, and seconds where there are millions of decisions"
+
+
 class DecisionOut(BaseModel):
     """A decision."""
 
@@ -108,9 +111,9 @@ class StatisticsOut(BaseModel):
 
     policy: str
     version: str | None
-    accepted: int
-    refused: int
-    undecided: int
+    accepted: int | None = Field(description="subjects; null, and the next two, with `subjects=false`")
+    refused: int | None
+    undecided: int | None
     curve: CurveOut | None
 
     @classmethod
@@ -161,8 +164,9 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
     async def statistics(
         policy: str | None = None,
         since: Annotated[str | None, Query(description="where curves begin; left out: the publication")] = None,
+        subjects: Annotated[bool, Query(description=_COUNTED)] = True,
         by: Administrator = anybody,
     ) -> list[StatisticsOut]:
         """How each policy is taken."""
-        found = await terms.admin.statistics(by, policy, since=when("since", since))
+        found = await terms.admin.statistics(by, policy, since=when("since", since), subjects=subjects)
         return [StatisticsOut.of(one) for one in found]

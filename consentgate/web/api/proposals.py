@@ -44,9 +44,13 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
         return ProposalOut.of(await terms.admin.proposal(by, proposal))
 
     @router.get("/proposals/{proposal}/preview", responses=problems(404, 409))
-    async def preview(proposal: str, by: Administrator = reader) -> PreviewOut:
+    async def preview(
+        proposal: str,
+        count: Annotated[bool, Query(description="count whom it stops; see the preview of drafts")] = True,
+        by: Administrator = reader,
+    ) -> PreviewOut:
         """What approving it would do, as of now."""
-        return PreviewOut.of(await terms.admin.preview_proposal(by, proposal))
+        return PreviewOut.of(await terms.admin.preview_proposal(by, proposal, count=count))
 
     @router.post("/proposals/{proposal}/approve", responses=problems(404, 409))
     async def approve(proposal: str, by: Administrator = publisher) -> PublicationOut:

@@ -59,10 +59,13 @@ class PreviewIn(Strict):
         default_factory=list, max_length=100, description="settings as in policy.toml, with `slug`"
     )
     at: str | None = Field(default=None, description="effective date of texts whose front matter leaves it open")
+    count: bool = Field(
+        default=True, description="count whom it stops: exact, and seconds where there are millions of decisions"
+    )
 
 
 class PublishIn(PreviewIn):
-    """Several policies, versions and translations, published in one act."""
+    """Several policies, versions and translations, published in one act; `count` says nothing here."""
 
     expected: str | None = Field(
         default=None, description="`state` of the preview: publish only where nothing changed since"
@@ -158,7 +161,7 @@ class StopOut(BaseModel):
     policy: str
     version: str
     at: str = Field(description="from when on")
-    subjects: int
+    subjects: int | None = Field(description="null with `count` false")
     first: bool = Field(description="nobody can have accepted this policy: everybody it binds will be asked")
 
 
@@ -180,7 +183,9 @@ class PreviewOut(BaseModel):
     findings: list[FindingOut]
     notices: list[NoticeOut]
     each: list[StopOut]
-    stops: int = Field(description="how many subjects all of it would stop, each counted once")
+    stops: int | None = Field(
+        description="how many subjects all of it would stop, each counted once; null with `count` false"
+    )
     state: str = Field(description="send it as `expected` when publishing")
 
     @classmethod
@@ -224,7 +229,12 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
         """What publishing would do: texts rendered, redlines, findings, notice, and how many people it stops."""
         given = await read_json(request, PreviewIn)
         found = await terms.admin.preview(
-            by, _refs(given), drafts=_drafts(given), policies=_policies(given), at=when("at", given.at)
+            by,
+            _refs(given),
+            drafts=_drafts(given),
+            policies=_policies(given),
+            at=when("at", given.at),
+            count=given.count,
         )
         return PreviewOut.of(found)
 

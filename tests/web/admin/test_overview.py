@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from consentgate.store import counting
+from consentgate.web.admin import frame
 from tests.web.admin.conftest import AdminSite
 
 HOME = "/terms/admin"
@@ -31,6 +35,29 @@ def test_the_overview_counts_who_accepted_refused_and_is_undecided(site: AdminSi
     assert f'<a href="{HOME}/policies/terms-of-use/outstanding">1</a>' in page
     assert "The same as a table" in page
     assert "No alarm." in page
+
+
+def test_where_there_are_many_decisions_the_page_does_not_wait_for_the_count(
+    site: AdminSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, shows the curve, and a link counts: exactly, here and on the page of the policy."""
+    site.publish_old()
+    site.accept("ada")
+    monkeypatch.setattr(frame, "MANY", 1)
+    monkeypatch.setattr(counting, "known", lambda *_: pytest.fail("counted"))
+    browser = site.administrator("auditor")
+    for path in (HOME, f"{HOME}/policies/terms-of-use"):
+        page = browser.get(path).text
+        assert "How many people accepted is not counted yet" in page
+        assert '<a href="?count=yes">Count now</a>' in page
+        assert "<dt>Accepted</dt>" not in page
+        assert "1 acceptance of version 2024-06-24 so far." in page
+    monkeypatch.undo()
+    monkeypatch.setattr(frame, "MANY", 1)
+    for path in (HOME, f"{HOME}/policies/terms-of-use"):
+        page = browser.get(f"{path}?count=yes").text
+        assert "<dt>Accepted</dt><dd>1</dd>" in page
+        assert "Count now" not in page
 
 
 def test_what_is_scheduled_is_said_with_its_date(site: AdminSite) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
+from consentgate.web.admin import frame
 from tests.web.admin.conftest import AdminSite, form_token, send
 
 HOME = "/terms/admin"
@@ -142,6 +145,28 @@ def test_the_last_page_says_what_will_happen_to_whom_and_when(site: AdminSite) -
     again = browser.post(f"{HOME}/publish", data=fields)
     assert again.status_code == 200
     assert "nothing was done twice" in again.text
+
+
+def test_where_there_are_many_decisions_the_last_page_does_not_wait_for_the_count(
+    site: AdminSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says in words whom it stops; a link counts them, with the same drafts and the same day."""
+    site.publish_old()
+    site.accept("ada")
+    browser = site.administrator("publisher")
+    _new(browser)
+    _save(browser, BODY + TEXT)
+    monkeypatch.setattr(frame, "MANY", 1)
+    page = browser.get(f"{HOME}/publish", params={"draft": "terms-of-use/2027-03-01/en"}).text
+
+    assert "whoever accepted before and has not accepted this version is stopped" in page
+    assert "Whom it stops is not counted yet" in page
+    (link,) = re.findall(r'<a href="([^"]*)">Count now</a>', page)
+    counted = browser.get(f"{HOME}/publish{unescape(link)}").text
+    assert "1 person who accepted before is stopped" in counted
+    assert "not counted" not in counted
+    fields = {"form_token": form_token(page), "draft": "terms-of-use/2027-03-01/en", "state": _state(page)}
+    assert "Published" in browser.post(f"{HOME}/publish", data=fields).text
 
 
 def test_nothing_is_published_where_something_changed_since_the_last_page(site: AdminSite) -> None:
