@@ -37,7 +37,8 @@ def test_a_preview_shows_texts_redline_notice_and_findings(desk: Desk) -> None:
     (notice,) = found.notices
     assert (notice.promised, notice.given, notice.kept) == (30, 10, False)
     assert {finding.code for finding in found.publication.findings} == {"short-notice", "translation-missing"}
-    assert any("has no French text yet; its readers will see English." in one.text for one in found.publication.findings)
+    told = [finding.text for finding in found.publication.findings]
+    assert any("has no French text yet; its readers will see English." in one for one in told)
     assert found.publication.dry_run
     assert desk.terms.calendar.find("terms", "2") is None
 
