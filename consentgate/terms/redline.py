@@ -11,8 +11,7 @@ equal bytes on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from consentgate.terms.align import Pair, Work, anchors
@@ -30,7 +29,7 @@ from consentgate.terms.blocks import (
 from consentgate.terms.canonical import text_digest
 from consentgate.terms.chunks import cut, references
 from consentgate.terms.redline_changes import Change, Section, Summary
-from consentgate.terms.redline_form import ALGORITHM, BLOCKS, PLAIN, WORDS, Redline, from_bytes, rebuild, to_bytes
+from consentgate.terms.redline_form import BLOCKS, PLAIN, WORDS, Redline, from_bytes, rebuild, to_bytes
 from consentgate.terms.redline_items import (
     ADDED,
     CHANGED,
@@ -48,8 +47,10 @@ from consentgate.terms.redline_items import (
     Piece,
 )
 from consentgate.terms.redline_links import changed_links
-from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole_cells
+from consentgate.terms.redline_pieces import Cell as PlainCell
+from consentgate.terms.redline_pieces import compare_cells, compare_joined, whole
 from consentgate.terms.redline_units import Match, Unit, moves, similar
+from consentgate.terms.redline_writing import ALGORITHM, with_source, write_item, write_redline, write_text
 from consentgate.terms.words import count_words, seen
 
 WORK = 400_000
@@ -158,7 +159,7 @@ class _Draft:
         self.news: list[Unit] = []
         self.matches: list[Match] = []
         self.kept: list[tuple[int, int, list[str]]] = []
-        self.parts: list[Item | Kept] = []
+        self.parts: list[str] = []
         self.links: list[LinkChange] = []
         self.coarse: set[str] = {PLAIN} if plan.plain else set()
 
@@ -201,18 +202,19 @@ class _Draft:
     def finish(self, old: str, new: str) -> Redline:
         """Find what moved, and write everything down in reading order."""
         self._write(moves(self.olds, self.news, self.matches, self.work))
-        needed = tuple(
+        needed = [
             (label, target["href"], target["title"])
             for label, target in sorted(self.definitions[1].items())
-            if any(isinstance(part, Kept) for part in self.parts)
-        )
+            if self.kept
+        ]
         return Redline(
-            text_digest(old),
-            text_digest(new),
-            tuple(self.parts),
-            tuple(self.links),
-            needed,
-            "+".join(sorted(self.coarse)) or None,
+            write_redline(
+                digests=(text_digest(old), text_digest(new)),
+                parts=self.parts,
+                links=self.links,
+                references=needed,
+                degraded="+".join(sorted(self.coarse)) or None,
+            )
         )
 
     def _write(self, moved_to: dict[int, int]) -> None:
@@ -223,29 +225,27 @@ class _Draft:
         for match, source in self._stops():
             for index in range(at_old, match[0]):
                 left_at[index] = len(self.parts)
-                self.parts.append(_single(self.olds[index], LEFT if index in moved_to else DELETED))
+                self._single(self.olds[index].block, LEFT if index in moved_to else DELETED)
             for index in range(at_new, match[2]):
                 if index in moved_from:
                     moved_at[len(self.parts)] = moved_from[index]
                     self._pair(self.olds[moved_from[index]], self.news[index], MOVED)
                 else:
-                    self.parts.append(_single(self.news[index], INSERTED))
+                    self._single(self.news[index].block, INSERTED)
             at_old, at_new = match[1], match[3]
             if source is not None:
-                self.parts.append(source)
+                self.parts.append(write_text(source))
             elif match[1] - match[0] == match[3] - match[2] == 1:
                 self._pair(self.olds[match[0]], self.news[match[2]], SAME)
             elif match[1] > match[0]:
                 self._group(self.olds[match[0] : match[1]], self.news[match[2] : match[3]])
         for place, one in moved_at.items():
-            part = self.parts[place]
-            if isinstance(part, Item):
-                self.parts[place] = part._replace(source=left_at[one])
+            self.parts[place] = with_source(self.parts[place], left_at[one])
 
-    def _stops(self) -> list[tuple[Match, Kept | None]]:
+    def _stops(self) -> list[tuple[Match, str | None]]:
         """What stands on both sides, in order; a kept stretch before the match that begins where it does."""
-        kept = [((one, one, other, other), Kept("".join(sources))) for one, other, sources in self.kept]
-        stops: list[tuple[Match, Kept | None]] = [*kept, *((match, None) for match in self.matches)]
+        kept = [((one, one, other, other), "".join(sources)) for one, other, sources in self.kept]
+        stops: list[tuple[Match, str | None]] = [*kept, *((match, None) for match in self.matches)]
         stops.sort(key=lambda stop: (stop[0], stop[1] is None))
         end = (len(self.olds), len(self.news))
         return [*stops, ((end[0], end[0], end[1], end[1]), None)]
@@ -272,24 +272,29 @@ class _Draft:
             old_number = one.block.marker if place == 0 or not split else ""
             new_number = other.block.marker if place == 0 or split else ""
             joined = "" if place == 0 else "old" if split else "new"
-            self._item(other.block, old_number, new_number, (Cell(EQUAL, pieces),), SAME, joined)
+            self._item(other.block, old_number, new_number, [(EQUAL, pieces)], SAME, joined)
 
     def _item(
-        self, block: Block, old_number: str, new_number: str, cells: tuple[Cell, ...], op: str, joined: str = ""
+        self, block: Block, old_number: str, new_number: str, cells: Sequence[PlainCell], op: str, joined: str = ""
     ) -> None:
         kind, level, path, lead, _, _ = block
         if op == SAME and _reworded(cells):
             op = CHANGED
         lead = lead and joined != "new"
-        self.parts.append(_new_item((op, kind, level, path, lead, old_number, new_number, cells, -1, joined)))
+        self.parts.append(write_item(op, kind, level, path, lead, old_number, new_number, cells, -1, joined))
+
+    def _single(self, block: Block, op: str) -> None:
+        kind, level, path, lead, marker, runs = block
+        fate = _FATE[op]
+        cells = [(fate, whole(cell, fate)) for cell in runs]
+        old_number, new_number = ("", marker) if op == INSERTED else (marker, "")
+        self.parts.append(write_item(op, kind, level, path, lead, old_number, new_number, cells, -1, ""))
 
 
-_new_item: Callable[[tuple[object, ...]], Item] = partial(tuple.__new__, Item)
-"""`Item`, without the detour through its Python: there are many."""
 _FATE = {INSERTED: ADDED, DELETED: REMOVED, LEFT: EQUAL}
 
 
-def _reworded(cells: tuple[Cell, ...]) -> bool:
+def _reworded(cells: Sequence[PlainCell]) -> bool:
     """As `Item.reworded`, before there is an item."""
     for op, pieces in cells:
         if op != EQUAL:
@@ -298,12 +303,6 @@ def _reworded(cells: tuple[Cell, ...]) -> bool:
             if piece[0] == ADDED or piece[0] == REMOVED:
                 return True
     return False
-
-
-def _single(unit: Unit, op: str) -> Item:
-    kind, level, path, lead, marker, cells = unit.block
-    old_number, new_number = ("", marker) if op == INSERTED else (marker, "")
-    return _new_item((op, kind, level, path, lead, old_number, new_number, whole_cells(cells, _FATE[op]), -1, ""))
 
 
 __all__ = [

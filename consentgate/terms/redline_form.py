@@ -7,10 +7,10 @@ items, so that no record can contradict itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from consentgate.errors import CanonicalError
@@ -36,10 +36,8 @@ from consentgate.terms.redline_items import (
     Piece,
     same_item,
 )
+from consentgate.terms.redline_writing import write_item, write_redline, write_text
 from consentgate.terms.words import seen
-
-ALGORITHM = "consentgate-redline/2"
-"""Name of the rules by which the marks are made; another rule gets another number."""
 
 BLOCKS, PLAIN, WORDS = "blocks", "plain", "words"
 
@@ -49,23 +47,53 @@ class Redline:
     """The marked comparison of two texts.
 
     Args:
-        old_digest, new_digest: of the two canonical texts.
-        parts: both texts in reading order: items where they differ, kept stretches where they do not.
-        link_parts: changed link targets, with indices into `parts`.
-        references: link definitions that kept stretches need: label, target, title.
-        degraded: ``None``, or what was done more coarsely than usual because there was too much to do, joined by
-            ``+``: ``plain`` (Markdown was not read), ``blocks`` (in some stretch no paragraph was paired with the one
-            it came from), ``words`` (some passage is shown as replaced as a whole).
-        algorithm: `ALGORITHM`.
+        data: its canonical bytes; everything else is read from them, when it is first asked for.
     """
 
-    old_digest: str
-    new_digest: str
-    parts: tuple[Item | Kept, ...]
-    link_parts: tuple[LinkChange, ...] = ()
-    references: tuple[tuple[str, str, str], ...] = ()
-    degraded: str | None = None
-    algorithm: str = ALGORITHM
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def _record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self.data)
+        return record
+
+    @property
+    def old_digest(self) -> str:
+        """Digest of the old canonical text."""
+        return _string(self._record["old"])
+
+    @property
+    def new_digest(self) -> str:
+        """Digest of the new canonical text."""
+        return _string(self._record["new"])
+
+    @property
+    def algorithm(self) -> str:
+        """The rules by which it was made: `ALGORITHM`."""
+        return _string(self._record["algorithm"])
+
+    @property
+    def degraded(self) -> str | None:
+        """``None``, or what was done more coarsely than usual because there was too much to do, joined by ``+``:
+        ``plain`` (Markdown was not read), ``blocks`` (in some stretch no paragraph was paired with the one it came
+        from), ``words`` (some passage is shown as replaced as a whole)."""
+        degraded = self._record["degraded"]
+        return None if degraded is None else _string(degraded)
+
+    @cached_property
+    def parts(self) -> tuple[Item | Kept, ...]:
+        """Both texts in reading order: items where they differ, kept stretches where they do not."""
+        return tuple([Kept(part) if isinstance(part, str) else _read_item(part) for part in self._record["parts"]])
+
+    @cached_property
+    def link_parts(self) -> tuple[LinkChange, ...]:
+        """Changed link targets, with indices into `parts`."""
+        return tuple([LinkChange(item, *map(_string, words)) for item, *words in self._record["links"]])
+
+    @cached_property
+    def references(self) -> tuple[tuple[str, ...], ...]:
+        """Link definitions that kept stretches need: label, target, title."""
+        return tuple([(*map(_string, reference),) for reference in self._record["references"]])
 
     @cached_property
     def _places(self) -> tuple[tuple[Item, ...], list[int]]:
@@ -140,7 +168,7 @@ class Redline:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical bytes: what stands in the record."""
-        return digest(to_bytes(self))
+        return digest(self.data)
 
 
 def rebuild(redline: Redline) -> tuple[str, str]:
@@ -171,51 +199,20 @@ def _side(items: list[Item], *, new: bool) -> str:
 
 def to_bytes(redline: Redline) -> bytes:
     """The redline as canonical JSON (RFC 8785, restricted)."""
-    # RFC 8785 by hand: keys in order, no blanks. There is much to write, and nothing in it that JSON refuses.
-    parts = [_quoted(part.source) if isinstance(part, Kept) else _write_item(part) for part in redline.parts]
-    degraded = "null" if redline.degraded is None else _quoted(redline.degraded)
-    links = [
-        f"[{link.item},{_quoted(link.text)},{_quoted(link.old)},{_quoted(link.new)}]" for link in redline.link_parts
-    ]
-    references = [f"[{','.join(map(_quoted, reference))}]" for reference in redline.references]
-    return (
-        f'{{"algorithm":{_quoted(redline.algorithm)},"degraded":{degraded},"links":[{",".join(links)}],'
-        f'"new":{_quoted(redline.new_digest)},"old":{_quoted(redline.old_digest)},"parts":[{",".join(parts)}],'
-        f'"references":[{",".join(references)}]}}'
-    ).encode()
+    return redline.data
 
 
-def _write_item(item: Item) -> str:
-    op, kind, level, path, lead, old_number, new_number, cells, source, joined = item
-    if len(cells) == 1:
-        record = f'{{"cells":[{_write_cell(*cells[0])}]'
-    else:
-        record = f'{{"cells":[{",".join([_write_cell(*cell) for cell in cells])}]'
-    if joined:
-        record += f',"joined":"{joined}"'
-    record += f',"kind":"{kind}","lead":true' if lead else f',"kind":"{kind}"'
-    if level:
-        record += f',"level":{level}'
-    if new_number:
-        record += f',"new_number":{_quoted(new_number)}'
-    if old_number:
-        record += f',"old_number":{_quoted(old_number)}'
-    record += f',"op":"{op}"'
-    if path:
-        record += f',"path":{_quoted(path)}'
-    return record + (f',"source":{source}}}' if source >= 0 else "}")
-
-
-def _write_cell(op: str, pieces: tuple[Piece, ...]) -> str:
-    written = [
-        f'["{fate}",{_quoted(text)}]'
-        if not marks and not href
-        else f'["{fate}",{_quoted(text)},"{marks}",{_quoted(href)}]'
-        if href
-        else f'["{fate}",{_quoted(text)},"{marks}"]'
-        for fate, text, marks, href in pieces
-    ]
-    return f'["{op}",[{",".join(written)}]]'
+def _written_again(redline: Redline) -> bytes:
+    """What its values would be written as."""
+    parts = [write_text(part.source) if isinstance(part, Kept) else write_item(*part) for part in redline.parts]
+    return write_redline(
+        algorithm=redline.algorithm,
+        digests=(redline.old_digest, redline.new_digest),
+        parts=parts,
+        links=redline.link_parts,
+        references=redline.references,
+        degraded=redline.degraded,
+    )
 
 
 def from_bytes(data: bytes) -> Redline:
@@ -226,17 +223,10 @@ def from_bytes(data: bytes) -> Redline:
     """
     record = parse_canonical_json(data)
     try:
-        redline = Redline(
-            old_digest=_string(record["old"]),
-            new_digest=_string(record["new"]),
-            parts=tuple(Kept(part) if isinstance(part, str) else _read_item(part) for part in record["parts"]),
-            link_parts=tuple(LinkChange(item, *map(_string, words)) for item, *words in record["links"]),
-            references=tuple((*map(_string, reference),) for reference in record["references"]),  # type: ignore[misc]
-            degraded=None if record["degraded"] is None else _string(record["degraded"]),
-            algorithm=_string(record["algorithm"]),
-        )
+        redline = Redline(data)
+        redline.__dict__["_record"] = record  # as the cached property would
         _check_places(redline)
-        again = to_bytes(redline)
+        again = _written_again(redline)
     except CanonicalError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

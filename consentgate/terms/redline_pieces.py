@@ -7,21 +7,20 @@ and each keeps the formatting it had.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 from consentgate.terms.align import Work, anchors
 from consentgate.terms.inline import Cell as Runs
 from consentgate.terms.inline import Run
 from consentgate.terms.numbering import label_length
-from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED, Cell, Piece
+from consentgate.terms.redline_items import ADDED, EQUAL, NEW_NUMBER, OLD_NUMBER, REMOVED
 from consentgate.terms.rewording import Edit, reword, segments
 from consentgate.terms.words import has_unseen, seen, tokens
 
-_piece: Callable[[tuple[str, str, str, str]], Piece] = partial(tuple.__new__, Piece)
-"""`Piece`, without the detour through its Python: there are many."""
-_cell: Callable[[tuple[str, tuple[Piece, ...]]], Cell] = partial(tuple.__new__, Cell)
+Piece = tuple[str, str, str, str]
+Cell = tuple[str, Sequence[Piece]]
+"""As in `redline_items`, but plain tuples: there are many, and they are only written down."""
 
 
 class Phrase:
@@ -57,19 +56,12 @@ class Phrase:
         return self._keys, self._places
 
 
-def whole(runs: Runs, fate: str) -> tuple[Piece, ...]:
+def whole(runs: Runs, fate: str) -> list[Piece]:
     """All words of a cell, with one fate."""
-    return (_piece((fate, *runs[0])),) if len(runs) == 1 else tuple([_piece((fate, *run)) for run in runs])
+    return [(fate, text, marks, href) for text, marks, href in runs]
 
 
-def whole_cells(cells: Sequence[Runs], fate: str) -> tuple[Cell, ...]:
-    """All cells of a block, with one fate."""
-    if len(cells) == 1:
-        return (_cell((fate, whole(cells[0], fate))),)
-    return tuple([_cell((fate, whole(runs, fate))) for runs in cells])
-
-
-def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[tuple[Cell, ...], bool]:
+def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[list[Cell], bool]:
     """Compare two blocks cell by cell.
 
     Args:
@@ -81,22 +73,22 @@ def compare_cells(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) ->
     """
     if len(olds) == len(news) == 1:
         pieces, coarse = _compare(olds[0], news[0], work)
-        return (_cell((EQUAL, pieces)),), coarse
-    cells = []
+        return [(EQUAL, pieces)], coarse
+    cells: list[Cell] = []
     coarse = False
     for one, other in _columns(olds, news):
         if one is None and other is not None:
-            cells.append(Cell(ADDED, whole(other.runs, ADDED)))
+            cells.append((ADDED, whole(other.runs, ADDED)))
         elif other is None and one is not None:
-            cells.append(Cell(REMOVED, whole(one.runs, REMOVED)))
+            cells.append((REMOVED, whole(one.runs, REMOVED)))
         elif one is not None and other is not None:
             pieces, rough = _compare(one, other, work)
             coarse = coarse or rough
-            cells.append(_cell((EQUAL, pieces)))
-    return tuple(cells), coarse
+            cells.append((EQUAL, pieces))
+    return cells, coarse
 
 
-def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[list[tuple[Piece, ...]], bool]:
+def compare_joined(olds: Sequence[Phrase], news: Sequence[Phrase], work: Work) -> tuple[list[list[Piece]], bool]:
     """Compare one block with several that are the same words, parted otherwise.
 
     Args:
@@ -179,7 +171,7 @@ def _columns(olds: Sequence[Phrase], news: Sequence[Phrase]) -> list[tuple[Phras
     return columns
 
 
-def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[tuple[Piece, ...], bool]:
+def _compare(one: Phrase, other: Phrase, work: Work) -> tuple[list[Piece], bool]:
     if one.text == other.text:
         return whole(other.runs, EQUAL), False
     cut = _Cutter(one, other)
@@ -294,7 +286,7 @@ class _Cutter:
         if start < stop:
             self.spans.append((fate, start, stop))
 
-    def pieces(self) -> tuple[Piece, ...]:
+    def pieces(self) -> list[Piece]:
         """The spans with their formatting, neighbours of one kind joined."""
         if len(self.runs[0]) == len(self.runs[1]) == 1:
             return self._uniform(self.runs[0][0], self.runs[1][0])
@@ -312,25 +304,25 @@ class _Cutter:
                 if start >= ends:
                     number, begins = number + 1, ends
             places[side] = (number, begins)
-        return tuple(pieces)
+        return pieces
 
-    def _uniform(self, one: Run, other: Run) -> tuple[Piece, ...]:
+    def _uniform(self, one: Run, other: Run) -> list[Piece]:
         """The same where either side has one formatting throughout, as most have."""
         pieces: list[Piece] = []
         last = ""
         for fate, start, stop in self.spans:
-            run = one if fate in (REMOVED, OLD_NUMBER) else other
+            text, marks, href = one if fate in (REMOVED, OLD_NUMBER) else other
             if fate == last:  # of one side, so of one formatting
-                pieces[-1] = _piece((fate, pieces[-1].text + run.text[start:stop], run.marks, run.href))
+                pieces[-1] = (fate, pieces[-1][1] + text[start:stop], marks, href)
             else:
-                pieces.append(_piece((fate, run.text[start:stop], run.marks, run.href)))
+                pieces.append((fate, text[start:stop], marks, href))
             last = fate
-        return tuple(pieces)
+        return pieces
 
     @staticmethod
     def _add(pieces: list[Piece], fate: str, run: Run, text: str) -> None:
         last = pieces[-1] if pieces else None
-        if last and (last.op, last.marks, last.href) == (fate, run.marks, run.href):
-            pieces[-1] = _piece((fate, last.text + text, run.marks, run.href))
+        if last and (last[0], last[2], last[3]) == (fate, run.marks, run.href):
+            pieces[-1] = (fate, last[1] + text, run.marks, run.href)
         else:
-            pieces.append(_piece((fate, text, run.marks, run.href)))
+            pieces.append((fate, text, run.marks, run.href))
