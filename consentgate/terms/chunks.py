@@ -11,7 +11,9 @@ What reaches across a cut all the same are link reference definitions; they are 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 
 from consentgate.terms.blocks import References, block_tokens, count_signs
 from consentgate.terms.plain import may_define
@@ -38,7 +40,12 @@ def cut(text: str) -> list[str]:
             start = heading.end()
         pieces.append(text[start:stop])
         start = stop
-    return _closed(pieces) if _suspect(text) else pieces
+    if not _suspect(text):
+        return pieces
+    ends = list(accumulate(map(len, pieces)))
+    return _closed(
+        pieces, sorted({bisect_right(ends, found.start()) for found in _MAY_STAY_OPEN.finditer("\n" + text)})
+    )
 
 
 def _suspect(text: str) -> bool:
@@ -49,16 +56,23 @@ def _suspect(text: str) -> bool:
     return False
 
 
-def _closed(pieces: list[str]) -> list[str]:
-    """Join pieces to those before them that leave a fence or a piece of HTML open."""
+def _closed(pieces: list[str], suspects: list[int]) -> list[str]:
+    """Join pieces to those before them that leave a fence or a piece of HTML open.
+
+    Args:
+        pieces: of a text.
+        suspects: the numbers of those that may leave something open.
+    """
     result: list[str] = []
     at = 0
     left = _PROBED_SIGNS
-    while at < len(pieces):
-        taken = 1
-        piece = pieces[at]
+    for suspect in suspects:
+        if suspect < at:
+            continue
+        result += pieces[at:suspect]
+        at, taken, piece = suspect, 1, pieces[suspect]
         # Twice as many each time: however long it stays open, the text is parsed at most twice for this.
-        while at + taken < len(pieces) and _suspect(piece):
+        while at + taken < len(pieces):
             left -= count_signs(piece)
             if left < 0:
                 return [*result, "".join(pieces[at:])]  # not to cut is never wrong
@@ -68,7 +82,7 @@ def _closed(pieces: list[str]) -> list[str]:
             piece = "".join(pieces[at : at + taken])
         result.append(piece)
         at += taken
-    return result
+    return result + pieces[at:]
 
 
 def _stays_open(piece: str) -> bool:
@@ -85,10 +99,15 @@ def _stays_open(piece: str) -> bool:
     return not (len(last) == 2 and last[0].type == "inline" and last[0].content == _PROBE and last[1].level == 0)
 
 
-def references(pieces: Iterable[str]) -> References:
-    """The link reference definitions of a text: label to target and title; the first of a label counts."""
+def references(pieces: Iterable[str], text: str | None = None) -> References:
+    """The link reference definitions of a text: label to target and title; the first of a label counts.
+
+    Args:
+        pieces: of the text.
+        text: the whole, so that the pieces need not be looked at where it cannot define any.
+    """
     found: References = {}
-    for piece in pieces:
+    for piece in pieces if text is None or may_define(text) else ():
         if may_define(piece):
             environment: dict[str, References] = {}
             block_tokens(piece, environment)

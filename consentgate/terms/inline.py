@@ -180,7 +180,7 @@ def _has_markup(source: str) -> bool:
     # Looking for each sign in turn is ten times quicker than one pattern for all.
     return (
         "*" in source or "[" in source or "_" in source or "`" in source or "\\" in source or "<" in source
-        or "&" in source or "  \n" in source
+        or "&" in source or ("\n" in source and "  \n" in source)
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def quick_runs(source: str, link: Callable[[str], str | None], *, defined: bool 
         link: makes a target what the parser would make of it, or ``None`` where the parser would refuse it.
         defined: whether the text defines any link elsewhere, so that a word in brackets may be one.
     """
-    return None if "xn--" in source else _Reader(source, link, defined).read(0, len(source), "")
+    return _Reader(source, link, defined).read(0, len(source), "")
 
 
 class _Reader:
@@ -104,8 +104,12 @@ class _Reader:
             return None
         return _emphasised(atoms, marks) if marks else atoms
 
+    def _target(self, words: str) -> str | None:
+        """What the parser makes of a target; names of hosts that it would decode are left to it."""
+        return None if "xn--" in words else self.link(words)
+
     def _linked(self, found: re.Match[str]) -> list[Atom] | None:
-        target = self.link(found["target"])
+        target = self._target(found["target"])
         if target is None:
             return None
         start, stop = found.span("label")
@@ -118,7 +122,7 @@ class _Reader:
         if kind == "escaped":
             return (words, "", href, False)
         if kind in ("address", "mail"):
-            target = None if href else self.link("mailto:" + words if kind == "mail" else words)
+            target = None if href else self._target("mailto:" + words if kind == "mail" else words)
             return None if target is None else (words, "", target, False)
         if kind == "code":
             inner = words[1:-1] if words[0] == words[-1] == " " and words.strip(" ") else words
@@ -128,7 +132,7 @@ class _Reader:
         if kind == "entity":
             return (html5[words], "", href, False) if words in html5 else None
         if kind == "picture":
-            return None if self.link(words) is None else (found["shown"], "", href, False)
+            return None if self._target(words) is None else (found["shown"], "", href, False)
         return ("", "", "", False) if kind == "place" else ("\n", "", href, True)
 
 

@@ -102,7 +102,7 @@ def _plan(old: str, new: str, work: Work) -> _Plan:
                  for place, piece in enumerate(pieces) if place not in kept[side]]  # fmt: skip
     if _too_many_signs(differing, MAX_SIGNS):
         return _plain_plan(old, new, work)
-    definitions = references(olds), references(news)
+    definitions = references(olds, old), references(news, new)
     if definitions[0] == definitions[1]:
         return _Plan(olds, news, pairs, plain=False, definitions=definitions)
     if _too_many_signs([old, new], MAX_SIGNS):
@@ -113,7 +113,7 @@ def _plan(old: str, new: str, work: Work) -> _Plan:
 
 def _too_many_signs(texts: list[str], most: int) -> bool:
     """Whether reading these would cost too much; texts with fewer characters than that need no counting."""
-    return sum(map(len, texts)) > most and sum(map(count_signs, texts)) > most
+    return sum(map(len, texts)) > most and count_signs("".join(texts)) > most
 
 
 def _plain_plan(old: str, new: str, work: Work) -> _Plan:
