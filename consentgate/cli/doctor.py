@@ -14,9 +14,12 @@ from consentgate.cli.erase import Yes, confirm
 from consentgate.cli.failures import FAILED
 from consentgate.cli.output import clean, count, say, show_json, tell
 from consentgate.cli.project import find_project, shown, who
+from consentgate.errors import ConsentGateError
 
 if TYPE_CHECKING:
+    from consentgate.service.doctor import Diagnosis
     from consentgate.service.epoch import NewEpoch
+    from consentgate.service.settings import Settings
     from consentgate.service.terms import Terms
 
 _MARKS = {"error": "ERROR", "warning": "warning", "note": "note", "ok": "ok"}
@@ -26,13 +29,14 @@ def doctor(config: options.Config = None, database: options.Database = None, as_
     """Say what is wrong around the ledger, and what to do.
 
     Files and their rights, signing key, anchor file, clock, disk, write-ahead log, SQLite, erasures that a backup took
-    back. Nothing is changed. Exit code 1 where something is wrong now. Whether the entries are right: `verify`.
+    back, templates that override ours. Nothing is changed. Exit code 1 where something is wrong now. Whether the
+    entries are right: `verify`.
     """
     from consentgate.service.doctor import examine
     from consentgate.service.engine import now
 
     settings = find_project(config, database).settings()
-    found = examine(settings, now=now())
+    found = [*_templates(settings), *examine(settings, now=now())]
     if as_json:
         show_json([{"level": one.level, "what": one.what, "hint": one.hint} for one in found])
     else:
@@ -43,6 +47,24 @@ def doctor(config: options.Config = None, database: options.Database = None, as_
                 say(f"           {clean(one.hint)}", hanging="           ")
     if any(one.level == "error" for one in found):
         raise typer.Exit(FAILED)
+
+
+def _templates(settings: Settings) -> list[Diagnosis]:
+    """What the page on which people accept lost by the host's templates: the rules of `lint-page`."""
+    from consentgate.cli.lint import rehearsed
+    from consentgate.service.doctor import Diagnosis
+
+    if settings.templates is None:
+        return []
+    hint = f"consentgate lint-page {settings.templates}"
+    try:
+        found = rehearsed(settings.templates)
+    except ConsentGateError as error:
+        return [Diagnosis("error", f"the review page cannot be made from your templates: {error}", error.hint or hint)]
+    return [
+        Diagnosis("warning", f"the review page with your templates breaks the rule {one.rule}: {one.message}", hint)
+        for one in found
+    ]
 
 
 def epoch(

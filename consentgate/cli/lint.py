@@ -61,10 +61,18 @@ def _findings(page: str) -> list[Finding]:
     if re.match(r"https?://", page, re.IGNORECASE):
         html, headers = _fetch(page)
         return lint(html) + lint_headers(headers)
-    return _rehearse(Path(page)) if Path(page).is_dir() else lint(_read(Path(page)))
+    return rehearsed(Path(page)) if Path(page).is_dir() else lint(_read(Path(page)))
 
 
-def _rehearse(templates: Path) -> list[Finding]:
+def rehearsed(templates: Path) -> list[Finding]:
+    """What the review page, made from these templates with sample texts, does not keep.
+
+    Args:
+        templates: the folder of those that override ours.
+
+    Raises:
+        ConfigurationError: the page cannot be made, or has no place for the sealed offer.
+    """
     from consentgate.service.settings import Settings
     from consentgate.web.checks import rehearse
     from consentgate.web.lint import Finding

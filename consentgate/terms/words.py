@@ -50,6 +50,7 @@ _CJK_START = re.compile(f"[{_CJK}]")
 _DENSE_AHEAD = re.compile(f" (?=[{_CJK}])")
 _DENSE_AFTER_BLANK = re.compile(f"[{_BLANKS}](?=[{_CJK}])")
 _WORD = re.compile(f"[^{_BLANKS}{_SIGNS}]")
+_FAR = re.compile("[\u0e00-\u1fff\u2e80-\U0003ffff]")  # all that are dense, and few others; quick to look for
 _DENSE = re.compile(f"[{_CJK}{_SOUTH_EAST}]")
 
 
@@ -61,7 +62,7 @@ def seen(text: str) -> str:
     if not _clear(text):
         text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
         if not _clear(text):
-            text = _UNSEEN_RUN.sub("", text)
+            text = _UNSEEN_RUN.sub("", text) if has_unseen(text) else text
             return _without_dense_gaps(" ".join(text.split()))
     if "  " in text:
         text = " ".join(text.split())
@@ -84,7 +85,12 @@ def _clear(text: str) -> bool:
 
 def has_unseen(text: str) -> bool:
     """Whether a text has characters without width."""
-    return not _clear(text) and _UNSEEN_RUN.search(text) is not None
+    if text.isascii():
+        return False
+    return (  # to look for each of them is quicker than to look for all
+        "\u200b" in text or "\xad" in text or "\ufeff" in text
+        or "\u200e" in text or "\u200f" in text or "\u2060" in text
+    )  # fmt: skip
 
 
 def _odd(text: str) -> bool:
@@ -106,7 +112,7 @@ def tokens(text: str, start: int = 0) -> tuple[list[str], list[int]]:
     """
     clear = _clear(text)
     if not clear:
-        if _UNSEEN_RUN.search(text):
+        if has_unseen(text):
             return _tokens_among_unseen(text, start)
         text = text.replace("\n", " ").replace("\xa0", " ")  # the odd blanks that are common
         clear = _clear(text)
@@ -130,8 +136,11 @@ def _tokens_among_unseen(text: str, start: int) -> tuple[list[str], list[int]]:
 
 
 def _normal(raw: list[str], text: str) -> list[str]:
-    keys = [" " + token.lstrip() if token[:1].isspace() else token for token in raw]
-    if not text.isascii() and _DENSE_AFTER_BLANK.search(text):
+    if _clear(text):
+        keys = [" " + token.lstrip() if token[:2] == "  " else token for token in raw]
+    else:
+        keys = [" " + token.lstrip() if token[:1].isspace() else token for token in raw]
+    if is_dense(text) and _DENSE_AFTER_BLANK.search(text):
         for place, (before, key) in enumerate(pairwise(keys), 1):
             if key[:1] == " " and _CJK_START.match(key, 1) and _AFTER_DENSE.match(before[-1:]):
                 keys[place] = key[1:]
@@ -151,4 +160,4 @@ def count_words(text: str) -> int:
 
 def is_dense(text: str) -> bool:
     """Whether a text holds characters of a script that is written without spaces."""
-    return not text.isascii() and _DENSE.search(text) is not None
+    return not text.isascii() and _FAR.search(text) is not None and _DENSE.search(text) is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Project
 
 PAGE = """<!doctype html>
 <html lang="en"><h1>Updated</h1>
@@ -103,3 +103,29 @@ def test_a_folder_of_templates_is_rehearsed(command: Command) -> None:
 
     assert done.code == 1
     assert "declining asks for the box to be ticked" in done.out
+
+
+def test_the_doctor_says_which_rules_the_hosts_templates_break(published: Project, command: Command) -> None:
+    """A warning for each rule, an error where the page cannot be made; nothing where every rule is kept."""
+    folder = published.root / "ours"
+    folder.mkdir()
+    config = published.root / "consentgate.toml"
+    config.write_text(config.read_text() + '\ntemplates = "ours"\n')
+    page = folder / "review.html"
+
+    page.write_text('{% extends "consentgate/review.html" %}')
+    assert "templates" not in command("doctor").out
+
+    page.write_text(
+        '{% extends "consentgate/review.html" %}'
+        '{% block content %}{{ super() | replace("formnovalidate", "") }}{% endblock %}'
+    )
+    done = command("doctor", "--json")
+    told = [one for one in done.json if "templates" in one["what"]]
+    assert (done.code, [one["level"] for one in told]) == (0, ["warning"])
+    assert "declining asks for the box to be ticked" in told[0]["what"]
+
+    page.write_text("nothing of ours")
+    done = command("doctor")
+    assert done.code == 1
+    assert "the review page cannot be made from your templates" in done.out
