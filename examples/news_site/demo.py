@@ -31,6 +31,7 @@ from consentgate.terms.calendar import Standing
 from consentgate.terms.draft import Draft, parse_draft
 from consentgate.terms.instants import to_datetime
 from consentgate.terms.policy import Version
+from examples.news_site import crowd
 from examples.news_site.app import page
 
 PATH = "/demo"
@@ -59,6 +60,7 @@ class Stage:
     def __init__(self, site: Starlette, build: Callable[[], GatedApp], data: Path) -> None:
         self.site, self.app = site, build()
         self._build, self._data = build, data
+        self.crowded = False
         site.state.stage = self
         site.state.token = None
         site.state.address = None
@@ -71,11 +73,17 @@ class Stage:
         name = f"[{host}]" if ":" in host else host
         self.site.state.address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else name}:{port}"
 
+    async def fill(self) -> None:
+        """Let readers have come before, where a crowd is wanted and the record is fresh."""
+        if self.crowded:
+            await crowd.gather(self.app.terms.settings)
+
     async def set_back(self) -> None:
         """Forget everything that was published and accepted, and begin anew: a new ledger, with new keys."""
         await self.app.terms.stop()
         await asyncio.to_thread(shutil.rmtree, self._data, ignore_errors=True)
         self.app = self._build()
+        await self.fill()
         await self.app.terms.start()
         await prepare(self.site)
         say_where(self.site)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import secrets
 import shutil
@@ -87,6 +88,8 @@ def main() -> None:
         shutil.rmtree(wanted.data, ignore_errors=True)
     app = create_app(wanted.data)
     app.announce_at(wanted.host, place.getsockname()[1])
+    app.crowded = True
+    asyncio.run(app.fill())
     # One worker: the controls of the demonstration act on this process. The gate itself minds any number.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[place])

@@ -18,6 +18,8 @@ from consentgate.web.admin.chart import Chart, chart_of
 from consentgate.web.admin.frame import LANGUAGE, Frame
 from consentgate.web.render import localised_day, localised_moment, localised_number
 
+_ACCEPTED = {Kind.CONTRACT: "Accepted", Kind.NOTICE: "Acknowledged", Kind.CONSENT: "Granted"}
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyCard:
@@ -29,6 +31,7 @@ class PolicyCard:
     scheduled: tuple[str, ...]
     counted: bool
     accepted: int
+    accepted_words: str
     refused: int
     refused_words: str
     undecided: int
@@ -72,6 +75,7 @@ def card_of(info: PolicyInfo, numbers: PolicyStatistics, now: Instant) -> Policy
         scheduled=tuple(scheduled_words(version, now) for version in info.scheduled),
         counted=numbers.accepted is not None,
         accepted=numbers.accepted or 0,
+        accepted_words=_ACCEPTED[info.policy.kind],
         refused=numbers.refused or 0,
         refused_words="Refused or withdrawn" if info.policy.kind is Kind.CONSENT else "Declined or withdrawn",
         undecided=numbers.undecided or 0,
