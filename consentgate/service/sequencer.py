@@ -38,13 +38,13 @@ LARGEST_BATCH = 2_048
 _IDLE = 0.1
 """Seconds between two looks while nobody says that there is something: entries of workers without a key."""
 
-_PACE = 0.05
+_PACE = 0.2
 """Seconds between two batches, unless somebody waits for a receipt: each batch is a commit and a signature, and those
 who decide share the disk and the interpreter with it."""
 
-_TAKEN = 0.2
-"""Seconds after which a head that somebody else has is tried again: they take everything there is, and if they died
-meanwhile the server has let go of it."""
+_TAKEN = 0.3
+"""Seconds after which it is looked again whether somebody else is at it: as long as the head moves by their hand, or is
+locked, they take everything there is, and nobody else need read what they placed to go on from there."""
 
 _BUSY = 0.005
 """Seconds between two attempts while shutting down."""
@@ -69,6 +69,7 @@ class Sequencer:
         self._ledger = ledger
         self._step: Step = (lambda name: on_step(f"sequencer:{name}")) if on_step else (lambda _name: None)
         self._failures = 0
+        self._others = 0  # where the head stood when it was last seen to have been moved by somebody else
         self._pid = os.getpid()
         self._wake, self._hurry = threading.Event(), threading.Event()
         self._closing = threading.Event()
@@ -103,8 +104,10 @@ class Sequencer:
             self._thread.join(timeout + 1)
 
     def _run(self) -> None:
+        hurry = False
         while True:
-            rest = self._attempt()
+            rest = self._attempt(hurry=hurry or self._closing.is_set())
+            hurry = False
             if self._closing.is_set():
                 # Only an empty queue ends it at once; a head that is taken, or a database that is away, may come back.
                 if rest == _IDLE or time.monotonic() >= self._deadline:
@@ -115,16 +118,21 @@ class Sequencer:
                 self._wake.wait(_IDLE)
                 rest = _PACE
             if rest:
-                self._hurry.wait(rest)
+                hurry = self._hurry.wait(rest)
                 self._wake.clear()
                 self._hurry.clear()
 
-    def _attempt(self) -> float:
+    def _attempt(self, *, hurry: bool) -> float:
         """Sequence a batch; how long to rest before the next: not at all while there is much more."""
         try:
-            if self._database.read(line.newest) is None:
+            size, waits = self._database.read(line.state)
+            if not waits:
                 self._healed()
                 return _IDLE
+            if not hurry and self._ledger.size < size != self._others:
+                self._others = size
+                self._healed()
+                return _TAKEN
             done = self.sequence()
         except ConsentGateError as error:
             return self._failed(error)
@@ -175,8 +183,6 @@ class Sequencer:
             return None
         self._ledger.catch_up(connection, head)
         rows = line.take(connection, limit)
-        known = shelf.placed(connection, [row.ref for row in rows])
-        rows = [row for row in rows if row.ref not in known]  # its opening keeps a ref from coming twice; to be sure
         start = head.size
         # The instant of the head never goes back, whatever the clocks of the workers said.
         latest = max([head.at, *(row.at for row in rows)])

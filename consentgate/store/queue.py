@@ -15,7 +15,7 @@ from consentgate.store.direct import ask, numbers, octets, texts
 from consentgate.store.meta import GENERATION
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert
 from consentgate.store.subjects import OpeningRow
-from consentgate.store.tables import HEAD, META, OPENING, QUEUE
+from consentgate.store.tables import ENTRY, HEAD, META, OPENING, QUEUE
 
 
 class QueueRow(NamedTuple):
@@ -41,10 +41,14 @@ class Waiting(NamedTuple):
 _INSERT = PreparedInsert(QUEUE, ["ref", "at", "leaf"])
 _LEAVES = PreparedIn(lambda refs: select(QUEUE.c.ref, QUEUE.c.leaf).where(QUEUE.c.ref.in_(refs)))
 _FIRST = select(QUEUE.c.id).order_by(QUEUE.c.id).limit(bindparam("limit")).scalar_subquery()
+_PLACE = select(ENTRY.c.idx).where(ENTRY.c.ref == QUEUE.c.ref).scalar_subquery()
 _TAKE = Prepared(
-    lambda _: delete(QUEUE).where(QUEUE.c.id.in_(_FIRST)).returning(QUEUE.c.id, QUEUE.c.ref, QUEUE.c.at, QUEUE.c.leaf),
+    lambda _: (
+        delete(QUEUE).where(QUEUE.c.id.in_(_FIRST)).returning(QUEUE.c.id, QUEUE.c.ref, QUEUE.c.at, QUEUE.c.leaf, _PLACE)
+    ),
     ("limit",),
 )
+_STATE = f"SELECT (SELECT size FROM {HEAD.name}), (SELECT min(id) FROM {QUEUE.name})".encode()  # noqa: S608
 _LOOK = f"""
 SELECT coalesce(head.at, 0), (SELECT max(at) FROM {QUEUE.name} WHERE at > coalesce(head.at, 0)), meta.value
 FROM {META.name} AS meta LEFT JOIN {HEAD.name} AS head ON true WHERE meta.key = '{GENERATION}'
@@ -110,9 +114,18 @@ def enqueue(connection: Connection, rows: Sequence[QueueRow]) -> None:
 
 
 def take(connection: Connection, limit: int) -> list[QueueRow]:
-    """Take the first entries out, in their order. Whoever does has locked the head."""
+    """Take the first entries out, in their order. Whoever does has locked the head.
+
+    One that has its place already, which the key of its opening forbids, is taken out and not given another.
+    """
     rows = sorted(_TAKE.all(connection, limit))
-    return [QueueRow(ref, at, leaf) for _, ref, at, leaf in rows]
+    return [QueueRow(ref, at, leaf) for _, ref, at, leaf, place in rows if place is None]
+
+
+def state(connection: Connection) -> tuple[int, bool]:
+    """How many entries have their places, and whether any waits for one."""
+    ((size, first),), _ = ask(connection, _STATE)
+    return int(size or 0), first is not None
 
 
 def leaves(connection: Connection, refs: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -67,7 +67,9 @@ def test_a_stale_sequencer_that_wakes_up_signs_no_second_history(here: Shelter, 
     database = Database.open(here.url)
     sleeper, other, worker = here.nursery.start(stale, plan, here.plan(keyless=True, at_once=4, after=120.0))
     try:
+        here.nursery.tell(other, signal.SIGSTOP)  # the first to sequence keeps at it, and that is to be the stale one
         wait_for(lambda: stopped(sleeper))
+        here.nursery.tell(other, signal.SIGCONT)
         at_first, told = placed(database), len(here.nursery.acknowledged)
         wait_for(lambda: placed(database) > at_first + 20)
         wait_for(lambda: len(here.nursery.acknowledged) > told + 20)
@@ -77,8 +79,8 @@ def test_a_stale_sequencer_that_wakes_up_signs_no_second_history(here: Shelter, 
         wait_for(lambda: placed(database) > at_waking + 20)
     finally:
         database.close()
-        here.nursery.tell(sleeper, signal.SIGCONT)
         for life in (worker, other, sleeper):
+            here.nursery.tell(life, signal.SIGCONT)
             here.nursery.tell(life)
     assert here.nursery.wait() == [0, 0, 0]
     here.holds(here.nursery.acknowledged)

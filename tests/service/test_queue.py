@@ -348,3 +348,32 @@ def test_a_decision_is_two_statements(
     assert len(mine) == 2 * len(writing)
     assert not [words for words in mine if words.startswith(("BEGIN", "COMMIT"))]
     assert waiting(desk) == 9
+
+
+def test_a_sequencer_leaves_alone_what_another_is_at(settings: Settings) -> None:
+    """While the head moves by somebody else's hand nobody reads after them; where it stands still, the next one is at
+    it with its next look, and at once where somebody waits for a place."""
+
+    def let_wait(*numbers: int) -> None:
+        rows = [QueueRow(bytes([number]) * 16, number, b'{"number":%d}' % number) for number in numbers]
+        first.database.write(lambda connection: queue.enqueue(connection, rows))
+
+    first, second = Engine.open(settings, Generation.local()), Engine.open(settings, Generation.local())
+    for engine in (first, second):
+        assert engine.sequencer is not None
+        engine.sequencer.close()
+    at_work, other = Sequencer(first.database, first.ledger), Sequencer(second.database, second.ledger)
+    for number in range(1, 6, 2):
+        let_wait(number)
+        assert at_work.sequence()
+        let_wait(number + 1)
+        other._attempt(hurry=False)
+        assert first.database.read(queue.waiting).entries == 1
+        if number == 3:
+            other._attempt(hurry=False)  # it has not moved since
+            assert first.database.read(queue.waiting).entries == 0
+        elif number == 5:
+            other._attempt(hurry=True)
+            assert first.database.read(queue.waiting).entries == 0
+    for engine in (first, second):
+        engine.close()
