@@ -192,6 +192,7 @@ def receipt(
         typer.Argument(metavar="ID", help="Id of the decision, as `status --subject` shows it.", show_default=False),
     ],
     output: Output = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -204,7 +205,11 @@ def receipt(
     async def work(terms: Terms) -> bytes:
         return await terms.receipt(decision)
 
-    data = with_terms(find_project(config, database).existing(), work, reading=True)
+    project = find_project(config, database)
+    if site is not None:
+        data = Desk(project, site).ask("GET", "/receipt", query={"decision": decision}).body
+    else:
+        data = with_terms(project.existing(), work, reading=True)
     if output is not None:
         write_whole(output, data)
         tell(f"{output}: check it with: consentgate verify {output}")
@@ -224,6 +229,7 @@ def bundle(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The zip file to write.")] = Path(
         "bundle.zip"
     ),
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -239,7 +245,11 @@ def bundle(
     async def read(terms: Terms) -> bytes:
         return await terms.bundle(parse_subject(subject) if subject else None, decision=decision)
 
-    data = with_terms(find_project(config, database).existing(), read, reading=True)
+    project = find_project(config, database)
+    if site is not None:
+        data = Desk(project, site).ask("GET", "/bundle", query={"subject": subject, "decision": decision}).body
+    else:
+        data = with_terms(project.existing(), read, reading=True)
     packed = verify(data)
     write_whole(output, data)
     if as_json:

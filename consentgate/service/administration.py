@@ -284,6 +284,15 @@ class Administration(Steering):
         by.require("auditor")
         return await self.terms.bundle(subject, decision=decision)
 
+    async def receipt(self, by: Administrator, decision: str) -> bytes:
+        """The receipt of a decision, which its subject can take home too.
+
+        Raises:
+            NotFoundError: there is no such decision.
+        """
+        by.require("auditor")
+        return await self.terms.receipt(decision)
+
     async def erase(
         self,
         by: Administrator,

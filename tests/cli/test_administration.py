@@ -259,3 +259,23 @@ def test_what_names_no_draft_is_refused(text: str) -> None:
     """With how to write it."""
     with pytest.raises(InputError, match="names no draft"):
         draft_place(text)
+
+
+def test_evidence_of_one_decision_is_taken_home_from_a_site(
+    there: Place, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A receipt and a bundle, as from the database itself; both verify. A publisher gets neither."""
+    there.project.accept("ada")
+    refused = there.say("bundle", "--subject", "user:ada", "-o", tmp_path / "no.zip")
+    monkeypatch.setenv("CONSENTGATE_TOKEN", there.tokens["Audrey"])
+    decision = there.say("decisions", "--json").json["items"][0]["id"]
+    receipt, bundle = tmp_path / "one.receipt", tmp_path / "one.zip"
+    done = there.say("receipt", decision, "-o", receipt)
+    packed = there.say("bundle", decision, "-o", bundle, "--json")
+
+    assert (refused.code, (tmp_path / "no.zip").exists()) == (1, False)
+    assert done.code == 0, done.err
+    assert receipt.read_text() == command("receipt", decision).out
+    assert packed.json["decisions"] == 1
+    assert "INTACT" in command("verify", bundle).out
+    assert there.say("receipt", "0197a1e0-7a3b-7c11-9d2e-3f4a5b6c7d8e", "-o", receipt).code == 1

@@ -54,6 +54,7 @@ TABLE = {
     ("POST", f"{SUBJECT}/hold"): "owner",
     ("POST", f"{SUBJECT}/release"): "owner",
     ("GET", "/bundle"): AUDITORS,
+    ("GET", "/receipt"): AUDITORS,
     ("GET", "/export"): AUDITORS,
     ("GET", "/checkpoint"): ALL,
     ("GET", "/consistency"): ALL,

@@ -21,6 +21,7 @@ from consentgate.terms.subject import parse_subject
 from consentgate.web.api.door import Door
 from consentgate.web.api.problems import NO_STORE, named, problems, when
 
+_RECEIPT = "text/plain"
 _EXPORTS = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
@@ -49,6 +50,22 @@ def add_routes(router: APIRouter, terms: Terms, door: Door) -> None:
             data = await terms.admin.bundle(by, who, decision=decision)
         headers = {**NO_STORE, "Content-Disposition": 'attachment; filename="consentgate-bundle.zip"'}
         return Response(data, media_type="application/zip", headers=headers)
+
+    @router.get(
+        "/receipt",
+        responses={
+            **problems(404),
+            200: {"content": {_RECEIPT: {"schema": {"type": "string"}}}, "description": "text"},
+        },
+        response_class=Response,
+    )
+    async def receipt(
+        decision: Annotated[str, Query(description="id of the decision")], by: Administrator = auditor
+    ) -> Response:
+        """The receipt of one decision: entry, openings, inclusion proof and checkpoint, verified offline."""
+        with named("decision"):
+            data = await terms.admin.receipt(by, decision)
+        return Response(data, media_type=f"{_RECEIPT}; charset=utf-8", headers=NO_STORE)
 
     @router.get(
         "/export",
