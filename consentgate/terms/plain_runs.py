@@ -130,7 +130,7 @@ class _Reader:
         if kind == "bracket":
             return None if self.defined else (words, "", href, False)
         if kind == "entity":
-            return (html5[words], "", href, False) if words in html5 else None
+            return (html5.get(words, "&" + words), "", href, False)  # what is no entity stays as it stands
         if kind == "picture":
             return None if self._target(words) is None else (found["shown"], "", href, False)
         return ("", "", "", False) if kind == "place" else ("\n", "", href, True)
