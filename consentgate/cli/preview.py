@@ -99,6 +99,9 @@ def print_preview(found: dict[str, Any], context: int = 1) -> None:
         say(f"  {clean(_stop(stop))}", hanging="    ")
     if len(found["each"]) > 1:
         say(f"  together {count(found['stops'], 'subject')}, each counted once")
+    new = {stop["policy"] for stop in found["each"] if stop["first"]}
+    if changed := [slug for slug in found["publication"]["policies"] if slug not in new]:
+        say(f"Not counted: whom the changed settings of {clean(', '.join(changed))} stop.")
 
 
 def _stop(stop: dict[str, Any]) -> str:

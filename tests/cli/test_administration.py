@@ -261,6 +261,18 @@ def test_what_names_no_draft_is_refused(text: str) -> None:
         draft_place(text)
 
 
+def test_a_preview_says_that_it_does_not_count_whom_changed_settings_stop(here: Place) -> None:
+    """A number that is not there is not nought."""
+    folder = here.project.policy.parent
+    before = here.say("preview", "--folder", folder)
+    settings = here.project.policy / "policy.toml"
+    settings.write_text("renew_after = 30\n" + settings.read_text())
+    shown = here.say("preview", "--folder", folder)
+
+    assert "Not counted" not in before.out
+    assert "Not counted: whom the changed settings of terms stop." in shown.out
+
+
 def test_evidence_of_one_decision_is_taken_home_from_a_site(
     there: Place, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
