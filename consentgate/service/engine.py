@@ -134,7 +134,7 @@ class Engine:
                 if settings.ledger_key != NO_KEY:
                     sequencer = Sequencer(database, ledger, on_step=on_step)
                     sequencer.start()
-                queue = Queue(clock, sequencer.wake if sequencer else lambda: None)
+                queue = Queue(clock, sequencer.wake if sequencer else lambda: None, database.most_waiting)
             keyring = Keyring(settings.secrets, settings.secret_file)
             writer: Writer[Pending] = Writer(
                 database, queue or ledger, threads=WRITERS if queue else 1, on_step=on_step

@@ -297,6 +297,12 @@ class Handle:
             work = fence.around(work)
         # Kept: a request that is cancelled has still asked for this, and its retry will find the first record.
         try:
+            if quiet and self.engine.queue is not None and self.engine.queue.full:
+                raise OverloadedError(
+                    "too many entries wait for their places in the ledger",
+                    hint="is `consentgate sequencer` running? decisions are taken again when it has caught up",
+                    retry_after=5,
+                )
             return await self.engine.writer.write(Job(refs, work, quiet and fence is None), kept=True)
         except OverloadedError:
             self.meter.turned_away("overloaded")

@@ -24,6 +24,7 @@ of different subjects that meet in the same millisecond may stand in the ledger 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,9 @@ from consentgate.store.queue import QueueRow
 from consentgate.store.writer import Job, LookAgainError
 from consentgate.terms.instants import Instant
 
+_MEASURE_EVERY = 5.0
+"""Seconds between two looks at how long the line is; meanwhile it can grow by what is decided in them."""
+
 
 class Queue:
     """The batch object of the store's writer on PostgreSQL.
@@ -44,15 +48,23 @@ class Queue:
     Args:
         clock: instant now.
         came: called after a commit: there is something to sequence.
+        most: entries that may wait for their places before decisions are turned away.
     """
 
-    def __init__(self, clock: Callable[[], Instant], came: Callable[[], None]) -> None:
+    def __init__(self, clock: Callable[[], Instant], came: Callable[[], None], most: int) -> None:
         self.behind: Instant = 0
         """How far our clock is behind the latest entry, in microseconds, as of the last batch."""
         self.on_batch: Callable[[int], None] = lambda _entries: None
         self._clock = clock
         self._came = came
+        self._most = most
+        self._full, self._measured = False, float("-inf")
         self._own = threading.local()  # several threads write, each its own batches
+
+    @property
+    def full(self) -> bool:
+        """Whether too many entries wait: nobody gives them places. Every few seconds one batch is let in and looks."""
+        return self._full and time.monotonic() - self._measured < _MEASURE_EVERY
 
     def begin(self, connection: Connection, jobs: Sequence[Job[Any, Any]]) -> Pending:
         """Open a batch."""
@@ -60,6 +72,9 @@ class Queue:
         self._own.quiet = all(job.quiet for job in jobs)
         if careful or not self._own.quiet:
             direct.begin(connection)
+        if time.monotonic() - self._measured >= _MEASURE_EVERY:
+            self._measured = time.monotonic()
+            self._full = line.longer_than(connection, self._most)
         edge, generation = line.edge(connection)
         known: dict[bytes, int] = {}
         if careful:

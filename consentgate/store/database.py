@@ -43,6 +43,10 @@ class Backend(Protocol):
         """Whether entries wait in a queue until they get their places in the ledger."""
 
     @property
+    def most_waiting(self) -> int:
+        """Entries that may wait for their places, where they do."""
+
+    @property
     def fresh(self) -> bool:
         """Whether it is certain that nothing was ever written to it."""
 
@@ -234,6 +238,11 @@ class Database:
     def queues(self) -> bool:
         """Whether entries wait in a queue until they get their places in the ledger (PostgreSQL)."""
         return self._backend.queues
+
+    @property
+    def most_waiting(self) -> int:
+        """How many entries may wait in it before decisions are turned away."""
+        return self._backend.most_waiting
 
     def listener(self) -> Listener | None:
         """A connection of its own that watches the publication counter (PostgreSQL), or ``None``."""

@@ -35,6 +35,9 @@ _WRITERS = 6
 _READERS = 8
 """Reading connections of a process where the URL does not say ``pool=``."""
 
+_WAITING = 1_000_000
+"""Entries that may wait for their places where the URL does not say ``waiting=``: about 2 GB."""
+
 _PROMISES = ("fsync", "synchronous_commit", "full_page_writes")
 """Settings of the server without which a crash takes back what was acknowledged."""
 
@@ -89,7 +92,8 @@ class Postgres:
 
     Args:
         url: of the database. Besides what libpq knows its query may say ``allow_unsafe=1`` (a server that
-            acknowledges before it is durable is used all the same) and ``pool=8`` (most reading connections).
+            acknowledges before it is durable is used all the same), ``pool=8`` (most reading connections) and
+            ``waiting=1000000`` (most entries that may wait for their places).
         readers: most reading connections where the URL does not say.
     """
 
@@ -101,6 +105,7 @@ class Postgres:
         self._notifies = False
         self._unsafe = query.pop("allow_unsafe", "") == "1"
         readers = _number(query.pop("pool", str(readers)))
+        self.most_waiting = _number(query.pop("waiting", str(_WAITING)), "waiting", _WAITING * 1_000)
         self._url = url.set(drivername="postgresql+psycopg", query=query)
         self._options: dict[str, Any] = {"prepare_threshold": None, "cursor_factory": _counting(psycopg)}
         if "connect_timeout" not in query:
@@ -265,9 +270,12 @@ def _use(engine: Engine) -> Iterator[Connection]:
             raise
 
 
-def _number(words: str | tuple[str, ...]) -> int:
-    if not isinstance(words, str) or not words.isdecimal() or not 1 <= int(words) <= 1_000:
-        raise ConfigurationError("pool= in the database URL is no number of connections", hint="write pool=8")
+def _number(words: str | tuple[str, ...], name: str = "pool", most: int = 1_000) -> int:
+    if not isinstance(words, str) or not words.isdecimal() or not 1 <= int(words) <= most:
+        raise ConfigurationError(
+            f"{name}= in the database URL is no number of {'connections' if name == 'pool' else 'entries'}",
+            hint=f"write {name}={8 if name == 'pool' else _WAITING}",
+        )
     return int(words)
 
 

@@ -49,6 +49,7 @@ _TAKE = Prepared(
     ("limit",),
 )
 _STATE = f"SELECT (SELECT size FROM {HEAD.name}), (SELECT min(id) FROM {QUEUE.name})".encode()  # noqa: S608
+_LONGER = f"SELECT 1 FROM {QUEUE.name} ORDER BY id LIMIT 1 OFFSET ($1::bigint[])[1]".encode()  # noqa: S608
 _LOOK = f"""
 SELECT coalesce(head.at, 0), (SELECT max(at) FROM {QUEUE.name} WHERE at > coalesce(head.at, 0)), meta.value
 FROM {META.name} AS meta LEFT JOIN {HEAD.name} AS head ON true WHERE meta.key = '{GENERATION}'
@@ -149,6 +150,12 @@ def edge(connection: Connection) -> tuple[int, int]:
         return 0, 0
     head, waiting_, generation = rows[0]
     return int(waiting_ or head or 0), int(generation or 0)
+
+
+def longer_than(connection: Connection, number: int) -> bool:
+    """Whether more entries wait than this. It walks over as many rows of an index: not for every decision."""
+    found, _ = ask(connection, _LONGER, numbers([number]))
+    return bool(found)
 
 
 def newest(connection: Connection) -> int | None:

@@ -96,6 +96,7 @@ class _Sqlite:
     """What the file and the memory have in common."""
 
     queues = False
+    most_waiting = 0
 
     def listener(self) -> None:
         """No connection for that: a look costs some microseconds, and the counter file tells the host anyway."""

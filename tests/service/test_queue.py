@@ -377,3 +377,31 @@ def test_a_sequencer_leaves_alone_what_another_is_at(settings: Settings) -> None
             assert first.database.read(queue.waiting).entries == 0
     for engine in (first, second):
         engine.close()
+
+
+def test_decisions_are_turned_away_while_too_many_wait(
+    settings: Settings, keyless: Desk, open_desk: Callable[..., Desk]
+) -> None:
+    """Where nobody sequences the line is bounded: 503 beyond it. Publishing goes on, and so does everything when the
+    line has become shorter."""
+    desk = open_desk(ledger_key="none", database=f"{settings.database}&waiting=3")
+    line = desk.terms.engine.queue
+    assert line is not None
+    desk.publish(draft("1"))
+    for number in range(3):
+        desk.accept(Subject(f"user-{number}"))
+    assert not line.full
+    line._measured = float("-inf")  # the seconds have passed
+    desk.accept(ALICE)
+    with pytest.raises(OverloadedError, match="too many entries wait") as caught:
+        desk.accept(BOB)
+    desk.publish(draft("2", "# Terms\n\nBe very kind.\n"))
+    assert (caught.value.retry_after, waiting(desk)) == (5, 6)
+
+    engine = Engine.open(settings, Generation.local())
+    assert engine.settle(30)
+    engine.close()
+    line._measured = float("-inf")
+    desk.accept(BOB)
+    desk.accept(ALICE)
+    assert waiting(desk) == 2
