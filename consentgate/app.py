@@ -22,7 +22,7 @@ from consentgate.gate.answers import Addresses
 from consentgate.gate.asgi import build_gate
 from consentgate.gate.cookies import PassCookie
 from consentgate.gate.hooks import Accepted, ASGIApp, KeptForm, Receive, Scope, Send
-from consentgate.gate.options import GateOptions, GateState
+from consentgate.gate.options import GateOptions, GateState, paths_of
 from consentgate.gate.seals import Seals
 from consentgate.gate.verdict import Verdict
 from consentgate.host.reception import RECEPTION_KEY, Reception, leave_with
@@ -161,8 +161,8 @@ def ConsentGate(  # noqa: N802  (it is used like a middleware class, and reads l
         locale=locale,
         templates=Path(templates) if templates is not None else None,
         declined_url=declined_url,
-        exempt=(*WELL_KNOWN, *exempt),
-        open_paths=tuple(open_paths),
+        exempt=(*WELL_KNOWN, *paths_of("exempt", exempt)),
+        open_paths=paths_of("open_paths", open_paths),
         anonymous=anonymous,
         crawlers=crawlers,
         fail=fail,

@@ -48,3 +48,18 @@ def test_the_key_file_is_the_same_wherever_the_process_goes(tmp_path: Path, monk
 
     assert gated.terms.settings.secret_file == tmp_path / "seal"
     assert ConsentGate(app, database="sqlite://", secret=SECRET).terms.settings.secret_file is None
+
+
+@pytest.mark.parametrize("name", ["exempt", "open_paths"])
+def test_one_path_instead_of_a_list_is_called_by_its_name(name: str) -> None:
+    """Bug: exempt="/static" was taken apart into letters, and '/' refused, which nobody had written."""
+    with pytest.raises(ConfigurationError, match=f"{name} is a list of paths, not one string") as caught:
+        ConsentGate(app, database="sqlite://", secret=SECRET, **{name: "/static"})  # type: ignore[arg-type]  # the bug
+
+    assert caught.value.hint == f"write {name}=['/static']"
+
+
+def test_a_subject_that_is_no_function_is_refused_at_the_start() -> None:
+    """Bug: subject="me" was found out by the first visitor, with a 503 and a TypeError in the log."""
+    with pytest.raises(ConfigurationError, match="subject= is str, not a function"):
+        ConsentGate(app, database="sqlite://", secret=SECRET, subject="me")  # type: ignore[arg-type]  # the bug

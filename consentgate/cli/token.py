@@ -109,6 +109,7 @@ def list_(
             "created": instant_or_none(one.created),
             "expires": instant_or_none(one.expires),
             "revoked": instant_or_none(one.revoked),
+            "holder": one.holder,
         }
         for one in found
     ]
@@ -126,10 +127,10 @@ def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     rows = [
         [one["id"], one["role"], one["label"], one["state"], short(parse_instant(one["created"])),
-         short(parse_instant(one["expires"]) if one["expires"] else None)]
+         short(parse_instant(one["expires"]) if one["expires"] else None), one.get("holder") or "—"]
         for one in found
     ]  # fmt: skip
-    table(("ID", "ROLE", "LABEL", "STATE", "MADE", "EXPIRES"), rows)
+    table(("ID", "ROLE", "LABEL", "STATE", "MADE", "EXPIRES", "HOLDER"), rows)
     say(TIMES)
 
 

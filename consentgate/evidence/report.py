@@ -336,10 +336,10 @@ def match_document(entry: Entry, data: bytes) -> str:
         for name, value in place.items():
             if isinstance(value, str) and value in digests:
                 return name
-    raise VerificationError(
-        "the file is none of the documents the entry names",
-        hint="not one byte of a document may differ; take the file from the bundle, or from where it was published",
-    )
+    hint = "not one byte of a document may differ; take the file from the bundle, or from where it was published"
+    if data.startswith(b"---"):
+        hint = "it begins with front matter, which is no part of the text people accept; " + hint
+    raise VerificationError("the file is none of the documents the entry names", hint=hint)
 
 
 def _witnessed(signed: SignedCheckpoint) -> list[str]:

@@ -101,7 +101,12 @@ class GateOptions:
             raise ConfigurationError(f"the prefix {self.prefix!r} is not a path", hint='write it like "/terms"')
         for name in ("exempt", "open_paths"):
             _check_paths(name, getattr(self, name))
-        if self.subject is not None and inspect.iscoroutinefunction(self.subject):
+        if self.subject is not None and not callable(self.subject):
+            raise ConfigurationError(
+                f"subject= is {type(self.subject).__name__}, not a function",
+                hint="give a function that takes the ASGI scope and returns a Subject, an id as a string, or None",
+            )
+        if inspect.iscoroutinefunction(self.subject):
             raise ConfigurationError(
                 "subject= is an async function, but it is called on every request and may not wait",
                 hint="read the user from the scope; load what takes time in the application",
@@ -118,10 +123,19 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigurationError(f"{name}={value!r} is not known", hint=f"one of {', '.join(allowed)}")
 
 
-def _check_paths(name: str, paths: Sequence[str]) -> None:
-    if isinstance(paths, str):  # a string is a sequence of strings, each of them one letter long
+def paths_of(name: str, paths: Sequence[str]) -> tuple[str, ...]:
+    """Paths as an option takes them.
+
+    Raises:
+        ConfigurationError: they are one string, which is a sequence of strings, each of them one letter long.
+    """
+    if isinstance(paths, str):
         raise ConfigurationError(f"{name} is a list of paths, not one string", hint=f"write {name}=[{paths!r}]")
-    for path in paths:
+    return tuple(paths)
+
+
+def _check_paths(name: str, paths: Sequence[str]) -> None:
+    for path in paths_of(name, paths):
         if not path.startswith("/") or not path.strip("/"):
             raise ConfigurationError(
                 f"{name} has {path!r}, which is not a path below /",

@@ -200,5 +200,5 @@ def as_subject(said: Subject | str | None) -> Subject | None:
     if isinstance(said, str):
         return Subject(said)
     raise ConfigurationError(
-        f"subject= returned a {type(said).__name__}", hint="return a Subject, the user's id as a string, or None"
+        f"subject= returned {type(said).__name__}", hint="return a Subject, the user's id as a string, or None"
     )

@@ -226,7 +226,8 @@ class Administration(Steering):
 
         record = await self.terms._read(partial(listing.history, subject, tag, status, holds))
         if not record.history:
-            raise NotFoundError("there is nothing on record about this subject", hint="write it as kind:id")
+            hint = "check the kind and the id; an erased subject cannot be found"
+            raise NotFoundError("there is nothing on record about this subject", hint=hint)
         return record
 
     async def statistics(

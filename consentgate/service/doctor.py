@@ -78,7 +78,9 @@ def examine(
     Returns:
         What was found, the worst first.
     """
-    found = [*_alarms(alarms), *_sqlite(version)]
+    found = [*_alarms(alarms)]
+    if not server_database(settings.database):
+        found += _sqlite(version)
     file = settings.place
     if file is not None:
         files = _state(file) if server_database(settings.database) else _files(file)
@@ -248,7 +250,8 @@ def _ledger(database: Database, settings: Settings, file: Path, now: Instant) ->
     if head is None:
         yield Diagnosis("note", f"the ledger {origin} has no entry yet", "")
         return
-    yield Diagnosis("ok", f"the head of {origin} is signed by its key: {head.size:,} entries", "")
+    entries = "entry" if head.size == 1 else "entries"
+    yield Diagnosis("ok", f"the head of {origin} is signed by its key: {head.size:,} {entries}", "")
     if head.at > now + _APART:
         yield Diagnosis(
             "error",

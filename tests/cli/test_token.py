@@ -43,6 +43,17 @@ def test_a_token_is_never_shown_again(published: Project, command: Command) -> N
     assert made["token"].split("_")[2] not in listed.out + exported.out
 
 
+def test_the_list_says_whose_each_token_is(published: Project, command: Command) -> None:
+    """Bug: one person has one vote, but who holds which token could be seen over HTTP alone."""
+    command("token", "new", "--role", "publisher", "--label", "laptop", "--holder", "ada")
+    command("token", "new", "--role", "publisher", "--label", "ci")
+
+    rows = command("token", "list").out.splitlines()
+
+    assert [line.split()[-1] for line in rows[:3]] == ["HOLDER", "ada", "—"]
+    assert [one["holder"] for one in command("token", "list", "--json").json] == ["ada", None]
+
+
 def test_a_revoked_token_opens_nothing(published: Project, command: Command) -> None:
     """At once, and for good; revoking twice is an error that says so."""
     made = command("token", "new", "--role", "owner", "--label", "me", "--json").json

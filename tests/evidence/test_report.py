@@ -181,3 +181,11 @@ def test_a_document_is_matched_to_its_digest(sample):
     for data in (TEXT + b"x", b"", b"\xff\x00"):
         with pytest.raises(VerificationError, match="none of the documents"):
             match_document(decision, data)
+
+
+def test_the_author_is_told_that_front_matter_is_no_part_of_the_text(sample):
+    """Bug: who compared the file in the policies folder was told only that not one byte may differ."""
+    with pytest.raises(VerificationError) as caught:
+        match_document(sample.entries[1], b"---\nversion: 1\n---\n" + TEXT)
+
+    assert caught.value.hint.startswith("it begins with front matter")

@@ -372,7 +372,7 @@ def test_a_sound_ledger_gives_no_warning(open_desk: Opener) -> None:
     found = diagnoses(desk)
 
     assert found.keys() <= {"ok", "note"}
-    assert "the head of localhost/tests is signed by its key: 1 entries" in found["ok"]
+    assert "the head of localhost/tests is signed by its key: 1 entry" in found["ok"]
     assert "the anchor file agrees, up to entry 1" in found["ok"]
 
 
@@ -446,6 +446,14 @@ def test_the_version_of_sqlite_is_judged(version: tuple[int, ...], level: str) -
     assert [(one.level, one.what.startswith(f"SQLite {'.'.join(map(str, version))}")) for one in found] == [
         (level, True)
     ]
+
+
+def test_sqlite_is_not_judged_where_the_record_lies_in_postgresql(tmp_path: Path) -> None:
+    """Bug: whoever ran on PostgreSQL was told of a fault in SQLite's log."""
+    url = "postgresql://nobody@127.0.0.1:1/terms?connect_timeout=1"
+    found = examine(settings_for(url, state=tmp_path), now=0, version=(3, 40, 1))
+
+    assert [one.what for one in found if "SQLite" in one.what] == []
 
 
 def test_a_hold_is_noted(open_desk: Opener) -> None:
