@@ -12,7 +12,7 @@ import os
 import sqlite3
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -66,9 +66,13 @@ def _offers(terms: Terms) -> Iterator[tuple[Subject, SealedOffer]]:
         yield subject, replace(offer, page=digest(PAGE), items=(item,))
 
 
-async def _rate(terms: Terms, waiting: int, seconds: float) -> float:
-    """Decisions a second: as many as there are offers for, or as can be made in so many seconds."""
+async def _rate(terms: Terms, waiting: int, seconds: float, ready: Callable[[], None] = lambda: None) -> float:
+    """Decisions a second: as many as there are offers for, or as can be made in so many seconds.
+
+    The clock starts when `ready` returns; the offers are made by then.
+    """
     offers, done = iter(list(islice(_offers(terms), int(MOST * seconds)))), 0
+    ready()
     started = time.perf_counter()
 
     async def one_after_the_other() -> None:

@@ -100,11 +100,13 @@ async def rates(server: Server, state: Path, report: Report) -> float:
 def child(url: str, state: str, seconds: str) -> None:
     """One of several processes: say when ready, begin when told, say how many."""
 
+    def ready() -> None:
+        print("ready", flush=True)
+        sys.stdin.readline()
+
     async def main() -> None:
         async with Terms(settings(url, Path(state))) as terms:
-            print("ready", flush=True)
-            await asyncio.to_thread(sys.stdin.readline)
-            print(json.dumps(await _rate(terms, EACH, float(seconds))), flush=True)
+            print(json.dumps(await _rate(terms, EACH, float(seconds), ready)), flush=True)
 
     asyncio.run(main())
 
