@@ -5,6 +5,7 @@ Room: evidence (pure). Written by the bundle service, verified by anybody::
     README.txt, statement.html, verify.py     for people; nothing is proven by them
     receipts/*.receipt                        each decision, proven on its own (`consentgate.evidence.receipt`)
     publications/*.receipt                    each publication of a version concerned, likewise
+    links/*.receipt                           each sign-in that made decisions of a device those of a user, likewise
     documents/…                               texts, redlines, pages, control wordings, gate set-ups, settings
     SHA256SUMS                                of all of the above, as ``sha256sum -c`` reads it
 
@@ -24,13 +25,14 @@ from hashlib import sha256
 
 from consentgate.errors import VerificationError
 from consentgate.evidence import receipt
-from consentgate.evidence.entry import DecisionEntry, Entry, PublishEntry
+from consentgate.evidence.entry import DecisionEntry, Entry, LinkEntry, PublishEntry
 from consentgate.evidence.note import Verifier
 from consentgate.evidence.receipt import VerifiedReceipt
 
 SUMS = "SHA256SUMS"
 RECEIPTS = "receipts/"
 PUBLICATIONS = "publications/"
+LINKS = "links/"
 DOCUMENTS = "documents/"
 FOR_PEOPLE = frozenset({"README.txt", "statement.html", "verify.py"})
 
@@ -49,6 +51,7 @@ class VerifiedBundle:
     Args:
         decisions: receipts of the decisions, in the order of the ledger.
         publications: receipts of the publications, likewise.
+        links: receipts of the sign-ins that carried decisions of a device over to a user, likewise.
         documents: path by digest, of every document that a proven entry names.
         missing: what decisions name and the bundle does not have: (path of the receipt, field, digest).
         trusted: whether the caller's own keys were used, as in a receipt.
@@ -56,6 +59,7 @@ class VerifiedBundle:
 
     decisions: tuple[VerifiedReceipt, ...]
     publications: tuple[VerifiedReceipt, ...]
+    links: tuple[VerifiedReceipt, ...]
     documents: Mapping[str, str]
     missing: tuple[tuple[str, str, str], ...]
     trusted: bool
@@ -104,11 +108,16 @@ def verify(data: bytes, *, verifiers: Iterable[Verifier] | None = None) -> Verif
     keys = None if verifiers is None else list(verifiers)
     decisions = _receipts(files, RECEIPTS, keys)
     publications = _receipts(files, PUBLICATIONS, keys)
+    links = _receipts(files, LINKS, keys)
     if not decisions:
         raise VerificationError("there is no decision in this bundle")
-    every = [*decisions.values(), *publications.values()]
+    every = [*decisions.values(), *publications.values(), *links.values()]
     if len({one.checkpoint.note.text for one in every}) != 1:
         raise VerificationError("the receipts in this bundle are of different checkpoints")
+    ids = {one.entry.id for one in decisions.values()}
+    for path, one in links.items():
+        if isinstance(one.entry, LinkEntry) and ids.isdisjoint(one.entry.carried):
+            raise VerificationError(f"{path} is the link of no decision in this bundle")
     documents = _documents(files, every)
     missing = tuple(
         (path, field, digest)
@@ -119,6 +128,7 @@ def verify(data: bytes, *, verifiers: Iterable[Verifier] | None = None) -> Verif
     return VerifiedBundle(
         decisions=tuple(sorted(decisions.values(), key=lambda one: one.index)),
         publications=tuple(sorted(publications.values(), key=lambda one: one.index)),
+        links=tuple(sorted(links.values(), key=lambda one: one.index)),
         documents=documents,
         missing=missing,
         trusted=every[0].trusted,
@@ -141,7 +151,7 @@ def named_by(entry: Entry) -> list[tuple[str, str]]:
 
 def _receipts(files: Mapping[str, bytes], folder: str, keys: list[Verifier] | None) -> dict[str, VerifiedReceipt]:
     found = {}
-    wanted = DecisionEntry if folder == RECEIPTS else PublishEntry
+    wanted = {RECEIPTS: DecisionEntry, PUBLICATIONS: PublishEntry, LINKS: LinkEntry}[folder]
     for name, data in files.items():
         if not name.startswith(folder):
             continue
@@ -158,7 +168,7 @@ def _documents(files: Mapping[str, bytes], receipts: Iterable[VerifiedReceipt]) 
     named = {digest for one in receipts for _, digest in named_by(one.entry)}
     documents = {}
     for name, data in files.items():
-        if name.startswith((RECEIPTS, PUBLICATIONS)) or name in FOR_PEOPLE:
+        if name.startswith((RECEIPTS, PUBLICATIONS, LINKS)) or name in FOR_PEOPLE:
             continue
         digest = sha256(data).hexdigest()
         if not name.startswith(DOCUMENTS) or digest not in named:

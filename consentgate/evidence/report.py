@@ -291,6 +291,12 @@ def report_bundle(bundle: VerifiedBundle) -> Report:
         if isinstance(entry, DecisionEntry):
             who = receipt.openings["subject"].value if "subject" in receipt.openings else "subject not opened"
             facts.append((when(entry.at), f"{entry.decision} — {entry.policy}, version {entry.version} — {who}"))
+    for receipt in bundle.links:
+        visitor, user = (
+            receipt.openings[name].value if name in receipt.openings else f"{name} not opened"
+            for name in ("visitor", "subject")
+        )
+        facts.append((when(receipt.entry.at), f"link — visitor {visitor} signed in as {user}"))
     facts.append(("documents", f"{len(bundle.documents)}, each named by a proven entry"))
     findings = [
         f"{path} names a {field} that is not in the bundle ({digest[:16]}…)." for path, field, digest in bundle.missing
@@ -309,6 +315,7 @@ def report_bundle(bundle: VerifiedBundle) -> Report:
     ]
     data = {
         "decisions": [receipt.entry.to_record() for receipt in bundle.decisions],
+        "links": [receipt.entry.to_record() for receipt in bundle.links],
         "documents": dict(bundle.documents),
         "missing": [list(item) for item in bundle.missing],
         "checkpoint": _checkpoint_data(one.checkpoint),

@@ -115,7 +115,8 @@ def receipt(name: str, data: bytes, trusted: str | None) -> tuple[dict[str, Any]
     reached = climb(place, width, hashlib.sha256(b"\0" + leaf).digest(), [base64.b64decode(one) for one in hashes])
     demand(reached == base64.b64decode(root), f"{name}: the entry is not in the signed tree")
     checked = signature(name, origin, (text + "\n").encode(), signatures, keys, trusted)
-    who = ", ".join(f"{field} {openings[field][1]}" for field in ("subject", "administrator") if field in openings)
+    told = [field for field in ("visitor", "subject", "administrator") if field in openings]
+    who = ", ".join(f"{field} {openings[field][1]}" for field in told)
     what = " ".join(str(entry[part]) for part in ("type", "decision", "policy", "version") if entry.get(part))
     where = f"entry {place}, counting from 0, of {width} in {origin}"
     line = f"ok  {what}, {entry['at']}" + (f", {who}" if who else "") + f"  [{where}]"

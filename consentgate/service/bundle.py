@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from consentgate.errors import InputError, NotFoundError
 from consentgate.evidence import bundle
 from consentgate.evidence.commitments import parse_openings
-from consentgate.evidence.entry import DecisionEntry, PublishEntry, decode
+from consentgate.evidence.entry import DecisionEntry, LinkEntry, PublishEntry, decode
 from consentgate.evidence.receipt import SUFFIX
 from consentgate.service.engine import Engine
 from consentgate.service.receipts import make_receipt
@@ -37,10 +38,12 @@ class Case:
     Args:
         decisions: in the order of the ledger, with the subject's id where it is still known.
         publications: of every version that was decided about or compared with.
+        links: each sign-in that carried decisions of a device over to this user: (index, entry, user, visitor).
     """
 
     decisions: tuple[tuple[int, DecisionEntry, str | None], ...]
     publications: tuple[tuple[int, PublishEntry], ...]
+    links: tuple[tuple[int, LinkEntry, str | None, str | None], ...] = ()
 
 
 def bundle_of(engine: Engine, *, subject: Subject | None, decision: str | None, connection: Connection) -> bytes:
@@ -53,7 +56,8 @@ def bundle_of(engine: Engine, *, subject: Subject | None, decision: str | None, 
     if (subject is None) == (decision is None):
         raise InputError("a bundle is about one subject or one decision", hint="name one of the two")
     rows = _decisions(engine, subject, decision, connection)
-    case = Case(tuple(rows), tuple(_publications([entry for _, entry, _ in rows], connection)))
+    links = _links(engine, subject, {entry.id for _, entry, _ in rows}, connection) if subject is not None else ()
+    case = Case(tuple(rows), tuple(_publications([entry for _, entry, _ in rows], connection)), tuple(links))
     files: dict[str, bytes] = {}
     for index, entry, _ in case.decisions:
         name = f"{index:08d}-{entry.policy}-{entry.version}-{entry.decision}{SUFFIX}"
@@ -61,9 +65,13 @@ def bundle_of(engine: Engine, *, subject: Subject | None, decision: str | None, 
     for index, publication in case.publications:
         name = f"{index:08d}-{publication.policy}-{publication.version}{SUFFIX}"
         files[bundle.PUBLICATIONS + name] = make_receipt(engine.ledger, publication.id, connection)
+    for index, link, _, _ in case.links:
+        files[f"{bundle.LINKS}{index:08d}-link{SUFFIX}"] = make_receipt(engine.ledger, link.id, connection)
     files |= _documents(case, connection)
     keys = [str(key) for key in engine.ledger.verifiers]
-    files["statement.html"] = statement(case.decisions, case.publications, files, engine.ledger.origin, keys)
+    files["statement.html"] = statement(
+        case.decisions, case.publications, files, engine.ledger.origin, keys, links=case.links
+    )
     files["verify.py"] = resources.files("consentgate.evidence").joinpath("verify_bundle.py").read_bytes()
     files["README.txt"] = _readme(engine.ledger.origin, keys).encode()
     return bundle.write(files)
@@ -91,6 +99,19 @@ def _decisions(
     if not found:
         raise NotFoundError("there is no decision on record", hint="check the id; an erased subject cannot be found")
     return sorted(found, key=lambda item: item[0])
+
+
+def _links(
+    engine: Engine, subject: Subject, decisions: set[UUID], connection: Connection
+) -> Iterable[tuple[int, LinkEntry, str | None, str | None]]:
+    """What made decisions of a device those of this user: without it nothing says why they stand in the bundle."""
+    openings = {row.ref: row for row in subjects.openings_of(connection, engine.tag(subject)) if row.act == "link"}
+    for row in sorted(entries.entries_by_refs(connection, openings).values(), key=lambda row: row.idx):
+        entry = decode(row.leaf)
+        if isinstance(entry, LinkEntry) and not decisions.isdisjoint(entry.carried):
+            opened = parse_openings(openings[row.ref].openings)
+            told = [opened[name].value if name in opened else None for name in ("subject", "visitor")]
+            yield row.idx, entry, told[0], told[1]
 
 
 def _publications(decisions: Iterable[DecisionEntry], connection: Connection) -> list[tuple[int, PublishEntry]]:
@@ -161,6 +182,7 @@ def _readme(origin: str, keys: Iterable[str]) -> str:
             "What is where",
             "  receipts/      each decision: the exact entry, the personal values, the proof, the signature",
             "  publications/  the same for each publication of a version that was decided about",
+            "  links/         the same for each sign-in that made decisions of a device those of a user",
             "  documents/     texts, redlines, pages as they were shown, wording of box and button, gate set-up;",
             "                 each is the document whose SHA-256 stands in a receipt",
             "",

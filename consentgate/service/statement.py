@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 
-from consentgate.evidence.bundle import PUBLICATIONS, RECEIPTS, named_by
-from consentgate.evidence.entry import DecisionEntry, PublishEntry
+from consentgate.evidence.bundle import LINKS, PUBLICATIONS, RECEIPTS, named_by
+from consentgate.evidence.entry import DecisionEntry, LinkEntry, PublishEntry
 from consentgate.terms.instants import Instant, to_datetime
 
 _DID = {
@@ -44,6 +44,8 @@ def statement(
     files: Mapping[str, bytes],
     origin: str,
     keys: Iterable[str],
+    *,
+    links: Sequence[tuple[int, LinkEntry, str | None, str | None]] = (),
 ) -> bytes:
     """Write the statement.
 
@@ -53,9 +55,12 @@ def statement(
         files: of the bundle so far, to link to.
         origin: of the ledger.
         keys: its public keys.
+        links: (index, entry, user, visitor) of each sign-in that carried decisions of a device over to a user.
     """
     paths = {sha256(data).hexdigest(): path for path, data in files.items()}
-    subjects = sorted({who for _, _, who in decisions if who})
+    users = {user for _, _, user, _ in links if user}
+    devices = {visitor for _, _, _, visitor in links if visitor}
+    subjects = sorted(({who for _, _, who in decisions if who} | users) - (devices if users else set()))
     about = ", ".join(f"<b>{escape(who)}</b>" for who in subjects) or "a subject whose identity was erased"
     parts = [
         "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n",
@@ -66,6 +71,7 @@ def statement(
         "recorded at the time stated (UTC, by the operator's clock) and cannot have been changed since without the ",
         "check failing. This page is for reading; what proves it are the files it names: see README.txt.</p>\n",
         *(_decision(index, entry, paths, files) for index, entry, _ in decisions),
+        *(_signed_in(*link, paths) for link in links),
         *(_publication(index, entry, paths) for index, entry in publications),
         "<h2>Keys</h2>\n<p>Compare them with those the operator publishes:</p>\n",
         *(f"<p><code>{escape(key)}</code></p>\n" for key in keys),
@@ -105,6 +111,17 @@ def _checked(control: bytes | None) -> str:
         return ""
     said = "every rule is kept" if not found else "not kept: " + "; ".join(found)
     return f"<dt>the check of the page</dt><dd>{escape(said)} ({rules})</dd>\n"
+
+
+def _signed_in(index: int, entry: LinkEntry, user: str | None, visitor: str | None, paths: Mapping[str, str]) -> str:
+    whose = f"Visitor <b>{escape(visitor)}</b>" if visitor else "A visitor whose identity was erased"
+    carried = f"{len(entry.carried)} decision{_s(entry.carried)}"
+    return (
+        f"<section><h2>{_when(entry.at)}</h2>\n<p>{whose} signed in as "
+        f"<b>{escape(user or 'a user whose identity was erased')}</b>: what was decided on that device before "
+        f"({carried}) counts for that user from then on.</p>\n"
+        f"<dl><dt>the proof</dt><dd>{_link(LINKS, index, paths)}</dd>\n</dl></section>\n"
+    )
 
 
 def _publication(index: int, entry: PublishEntry, paths: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from consentgate.errors import InputError, NotFoundError, VerificationError
 from consentgate.evidence import bundle, verify_bundle
+from consentgate.evidence.report import report_bundle
 from consentgate.terms.policy import Act
 from consentgate.terms.subject import Subject
 from consentgate.testing import run
@@ -84,6 +85,37 @@ def test_what_a_visitor_did_before_the_link_is_in_the_users_bundle(desk: Desk) -
     run(desk.terms.link(VISITOR.id, ALICE))
 
     assert len(bundle.verify(run(desk.terms.bundle(ALICE))).decisions) == 1
+
+
+def test_the_users_bundle_proves_that_the_visitor_became_the_user(desk: Desk, tmp_path: Path) -> None:
+    """Bug: the bundle of a user who had accepted before signing in named a visitor only, and nothing tied the two."""
+    desk.publish(draft("1"))
+    desk.accept(VISITOR)
+    run(desk.terms.link(VISITOR.id, ALICE))
+    data = run(desk.terms.bundle(ALICE))
+    proven = bundle.verify(data, verifiers=desk.terms.engine.ledger.verifiers)
+    ZipFile(BytesIO(data)).extractall(tmp_path)
+
+    opened = {name: opening.value for name, opening in proven.links[0].openings.items()}
+    assert (opened["visitor"], opened["subject"]) == (VISITOR.id, ALICE.id)
+    assert ("link — visitor " + VISITOR.id + " signed in as " + ALICE.id) in dict(report_bundle(proven).facts).values()
+    assert f"visitor {VISITOR.id}, subject {ALICE.id}" in standalone(tmp_path).stdout
+    statement = (tmp_path / "statement.html").read_text()
+    assert f"1 decision of <b>{ALICE.id}</b>" in statement
+    assert "signed in as" in statement
+
+
+def test_a_link_that_carried_nothing_of_the_bundle_is_refused(desk: Desk) -> None:
+    """Whoever packs cannot hang somebody's sign-in on decisions it has nothing to do with."""
+    desk.publish(draft("1"))
+    desk.accept(BOB)
+    desk.accept(VISITOR)
+    run(desk.terms.link(VISITOR.id, ALICE))
+    linked, bobs = bundle.read(run(desk.terms.bundle(ALICE))), bundle.read(run(desk.terms.bundle(BOB)))
+    mixed = bobs | {name: data for name, data in linked.items() if name.startswith(bundle.LINKS)}
+
+    with pytest.raises(VerificationError, match="the link of no decision"):
+        bundle.verify(bundle.write(mixed))
 
 
 def test_nothing_on_record_is_said_so(desk: Desk) -> None:
