@@ -41,6 +41,7 @@ def diff(
     mail: Annotated[
         Path | None, typer.Option("--mail", metavar="FILE", help="Write HTML that mail programs show instead.")
     ] = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -53,7 +54,7 @@ def diff(
     from consentgate.cli.texts import find_texts
     from consentgate.terms.redline import compare
 
-    before, after = find_texts((old, new), policy, language, find_project(config, database))
+    before, after = find_texts((old, new), policy, language, find_project(config, database), site)
     redline = compare(before.text, after.text)
     if html is not None:
         _write_page(html, before, after, redline)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consentgate.cli import options
+from consentgate.cli.desk import Desk
 from consentgate.cli.output import TIMES, clean, count, facts, say, short, show_json, table, tell, when
 from consentgate.cli.project import Project, find_project, shown, with_terms
-from consentgate.errors import InputError
+from consentgate.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from consentgate.service.overview import LedgerState, Tally
@@ -38,6 +39,7 @@ def status(
     secret_file: Annotated[
         Path | None, typer.Option("--secret-file", metavar="FILE", help="Key file to look at.")
     ] = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
@@ -47,6 +49,13 @@ def status(
     With --subject: how each policy stands for one user, visitor or service.
     """
     project = find_project(config, database)
+    if site is not None:
+        from consentgate.cli.site_status import site_status
+
+        if tag or secret_file:
+            raise ConfigurationError("--tag and --secret-file go with a database", hint="leave them out with --site")
+        site_status(Desk(project, site), parse_subject(subject).key if subject else None, as_json=as_json)
+        return
     settings = project.existing()
     if subject is not None:
         _of_subject(settings, parse_subject(subject, tag or ()), as_json=as_json)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consentgate.cli.desk import Desk, at
 from consentgate.cli.project import Project, with_terms
 from consentgate.errors import ConfigurationError, DraftError, InputError, NotFoundError, TextError
 from consentgate.terms.canonical import MAX_TEXT_BYTES, canonical_text
@@ -36,7 +37,9 @@ class Text:
     text: str
 
 
-def find_texts(names: tuple[str, str], policy: str | None, language: str | None, project: Project) -> tuple[Text, Text]:
+def find_texts(
+    names: tuple[str, str], policy: str | None, language: str | None, project: Project, site: str | None = None
+) -> tuple[Text, Text]:
     """Find two texts.
 
     Args:
@@ -44,6 +47,7 @@ def find_texts(names: tuple[str, str], policy: str | None, language: str | None,
         policy: where the names are labels of its versions.
         language: tag of the translation; ``None`` for the prevailing one.
         project: where to look for what is not a file.
+        site: address of a running site to look at instead.
 
     Raises:
         NotFoundError, InputError: no such text, or several.
@@ -56,6 +60,10 @@ def find_texts(names: tuple[str, str], policy: str | None, language: str | None,
             file or await _published(terms, name, policy, language) for file, name in zip(files, names, strict=True)
         ]
 
+    if site is not None:
+        desk = Desk(project, site)
+        old, new = (file or _on_site(desk, name, policy, language) for file, name in zip(files, names, strict=True))
+        return old, new
     found = [file for file in files if file is not None]
     one, other = found if len(found) == 2 else with_terms(_where(project, names, files, policy), work)
     return one, other
@@ -88,6 +96,19 @@ async def _published(terms: Terms, name: str, policy: str | None, language: str 
     return Text(
         f"{slug} {version.label} ({translation.language})", translation.language, await terms.text(translation.digest)
     )
+
+
+def _on_site(desk: Desk, name: str, policy: str | None, language: str | None) -> Text:
+    slug, _, label = (policy, "@", name) if policy is not None else name.partition("@")
+    if not label:
+        in_force = desk.get(at("policies", slug))["in_force"]
+        if in_force is None:
+            raise NotFoundError(f"{slug} has no version in force", hint="write policy@version")
+        label = in_force["version"]
+    version = desk.get(at("policies", slug, "versions", label))
+    chosen = language or version["prevailing"]
+    answer = desk.ask("GET", at("policies", slug, "versions", label, "texts", chosen))
+    return Text(f"{slug} {label} ({chosen})", chosen, answer.body.decode())
 
 
 async def _by_digest(terms: Terms, name: str) -> Text:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consentgate.cli import options
+from consentgate.cli.desk import Desk, at
 from consentgate.cli.output import TIMES, clean, say, short, show_json, table
 from consentgate.cli.project import find_project, with_terms
 from consentgate.errors import NotFoundError
+from consentgate.terms.instants import parse_instant
 
 if TYPE_CHECKING:
     from consentgate.service.overview import Tally, VersionState
@@ -27,12 +29,20 @@ def versions(
     policy: Annotated[
         str | None, typer.Argument(metavar="POLICY", help="Only this policy.", show_default=False)
     ] = None,
+    site: options.Site = None,
     config: options.Config = None,
     database: options.Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the versions: dates, state, acceptances."""
+    """List the versions: dates, state, acceptances.
+
+    With --site without acceptances: see `consentgate statistics`.
+    """
     from consentgate.service.overview import NO_TALLY, version_state
+
+    if site is not None:
+        _on_site(Desk(find_project(config, database), site), policy, as_json=as_json)
+        return
 
     titles: dict[str, str] = {}
 
@@ -60,6 +70,31 @@ def versions(
         say(TIMES)
     else:
         say("Nothing is published.")
+
+
+def _on_site(desk: Desk, policy: str | None, *, as_json: bool) -> None:
+    policies = desk.get("/policies") if policy is None else [desk.get(at("policies", policy))]
+    chains = {
+        one["slug"]: [
+            version for version in desk.get(at("policies", one["slug"], "versions")) if version["state"] != "cancelled"
+        ]
+        for one in policies
+    }
+    if as_json:
+        show_json([version for chain in chains.values() for version in chain])
+        return
+    for one in policies:
+        titles = one["settings"]["title"]
+        title = titles.get(one["settings"].get("prevailing")) or next(iter(titles.values()), "")
+        say(f"{one['slug']} — {clean(title)}")
+        table(_COLUMNS[:-1], [_site_row(version) for version in chains[one["slug"]]])
+        say()
+    say(TIMES if policies else "Nothing is published.")
+
+
+def _site_row(version: dict[str, Any]) -> list[str]:
+    times = [short(parse_instant(version[name])) for name in ("announced", "effective", "enforced")]
+    return [version["version"], version["state"], version["impact"], *times, " ".join(version["languages"])]
 
 
 def _table(chain: list[Found]) -> None:

@@ -155,6 +155,31 @@ def test_who_decided_and_who_has_not(here: Place, tmp_path: Path) -> None:
     assert here.say("subject", "user:nobody").code == 1
 
 
+def test_where_a_site_stands_is_said_as_of_a_database(there: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions, policies, a subject, and what changed between two published texts."""
+    there.project.accept("ada")
+    there.say("draft", "put", there.write("2.0.en.md"))
+    proposed = there.say("publish", "--draft", "terms/2.0", "--json")
+    monkeypatch.setenv("CONSENTGATE_TOKEN", there.tokens["Quentin"])
+    approved = there.say("proposals", "approve", proposed.json["proposal"]["id"])
+    monkeypatch.setenv("CONSENTGATE_TOKEN", there.tokens["Audrey"])
+    listed, stands, changed = there.say("versions"), there.say("status"), there.say("diff", "terms@1.0", "terms@2.0")
+    ada = there.say("status", "--subject", "ada")
+
+    assert approved.code == 0, approved.err
+    assert [line.split()[0] for line in listed.out.splitlines()[2:4]] == ["1.0", "2.0"]
+    assert [one["version"] for one in there.say("versions", "terms", "--json").json] == ["1.0", "2.0"]
+    assert "example.com/terms" in stands.out
+    assert "terms" in stands.out.splitlines()[-2]
+    assert there.say("status", "--json").json["policies"][0]["slug"] == "terms"
+    assert changed.err.startswith("terms 1.0 (en) → terms 2.0 (en)")
+    assert "change" in changed.out
+    assert ada.out.startswith("terms  ")
+    assert "accepted version 1.0" in ada.out
+    assert there.say("diff", "terms@9", "terms").code == 1
+    assert there.say("status", "--tag", "x").code == 2
+
+
 def test_the_ledger_proves_that_it_only_grew(here: Place, tmp_path: Path) -> None:
     """A checkpoint is kept; later its root is the old root of a proof that was checked."""
     kept = here.say("checkpoint").out
