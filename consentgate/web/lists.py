@@ -107,7 +107,8 @@ class Lists:
         """Answer ``GET /terms/{slug}/changes?from=A&to=B``: what changed between any two versions, either way."""
         shelf = shelf_of(await self.house.terms.fresh(), request.path_params["slug"], self.house.terms.clock())
         visit = self.house.visit(request)
-        newer = _wanted(shelf, visit.query("to"), shelf.current)
+        first = shelf.before(shelf.current) is None  # nothing came before it: then what is coming is worth comparing
+        newer = _wanted(shelf, visit.query("to"), (shelf.after(shelf.current) if first else None) or shelf.current)
         older = _wanted(shelf, visit.query("from"), shelf.before(newer) or newer)
         common = [tag for tag in newer.languages if tag in older.languages]
         if not common:

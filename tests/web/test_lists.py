@@ -61,6 +61,17 @@ def test_a_version_compared_with_itself_says_so(site: Site) -> None:
     assert "The two texts read the same." in page
 
 
+def test_changes_of_a_first_version_lead_to_the_one_that_is_coming(site: Site) -> None:
+    """Bug: the only version in force was compared with itself, and "the two texts read the same"."""
+    site.publish_old()
+    site.write("terms-of-use", "next", samples.NEW, announce="2026-01-30", effective="2026-04-01")
+    site.publish()
+
+    page = site.browser().get("/terms/terms-of-use/changes").text
+
+    assert "From version 2024-06-24 to version next" in page
+
+
 @pytest.mark.parametrize(
     ("view", "mark"),
     [("inline", "cg-inline"), ("side-by-side", "cg-columns"), ("changes", "cg-changes"), ("nonsense", "cg-inline")],
