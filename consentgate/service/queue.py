@@ -70,7 +70,8 @@ class Queue:
         """Open a batch."""
         careful = getattr(self._own, "careful", False)
         self._own.quiet = all(job.quiet for job in jobs)
-        if careful or not self._own.quiet:
+        self._own.alone = self._own.quiet and not careful
+        if not self._own.alone:
             direct.begin(connection)
         if time.monotonic() - self._measured >= _MEASURE_EVERY:
             self._measured = time.monotonic()
@@ -96,6 +97,8 @@ class Queue:
         rows = [QueueRow(row.ref, at, row.leaf) for row, at in zip(pending.entries, pending.times, strict=True)]
         # Jobs with statements of their own see to this themselves: one of them may be what was published.
         generation = pending.generation if self._own.quiet else None
+        if self._own.alone:
+            step("before-commit")  # the one statement is durable when it returns
         if not line.keep(connection, pending.openings, rows, generation=generation):
             raise LookAgainError
 

@@ -81,9 +81,17 @@ class Watch:
             if self._listener is None or not self._healthy:
                 self._stop.wait(self._interval)
             else:
-                self._listener.wait(self._interval)
+                self._wait(self._listener)
             if not self._stop.is_set():
                 self.look()
+
+    def _wait(self, listener: Listener) -> None:
+        """Wait to be told; whatever goes wrong in that, the next look comes."""
+        try:
+            listener.wait(self._interval)
+        except Exception:
+            log.exception("publications are only looked for, not heard of, for a moment")
+            self._stop.wait(self._interval)
 
     def look(self) -> None:
         """Look once."""

@@ -9,7 +9,7 @@ only speak PostgreSQL's protocol, it never comes; then the next look finds the c
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable
@@ -66,11 +66,13 @@ class Listener:
 
     def wait(self, seconds: float) -> None:
         """Wait until somebody published, the connection was lost, or `wake` was called; at most so many seconds."""
-        with self._lock:
-            watched = [self._ear]
-            if self._connection is not None and self._listen:
-                watched.append(self._connection.fileno())
-        ready, _, _ = select.select(watched, [], [], seconds)
+        # Not select.select: it refuses descriptors from 1,024 on, and a busy server has as many connections.
+        with selectors.DefaultSelector() as watched:
+            watched.register(self._ear, selectors.EVENT_READ)
+            with self._lock:
+                if self._connection is not None and self._listen:
+                    watched.register(self._connection.fileno(), selectors.EVENT_READ)
+            ready = {key.fileobj for key, _ in watched.select(seconds)}
         if self._ear in ready:
             self._ear.recv(64)
         elif ready:

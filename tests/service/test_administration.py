@@ -375,6 +375,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "publish": ("publisher", ((), ), {"policies": [TERMS]}),
     "approve": ("publisher", ("nothing",), {}),
     "reject": ("publisher", ("nothing", "why"), {}),
+    "receipt": ("auditor", ("nothing",), {}),
     "cancel": ("publisher", ("terms", "2", "why"), {}),
     "retire": ("publisher", ("terms",), {}),
     "put_policy": ("publisher", (TERMS,), {"if_match": "*"}),

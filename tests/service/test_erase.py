@@ -61,7 +61,8 @@ def mine(desk: Desk, subject: Subject) -> list[Any]:
 
 
 def erasures(desk: Desk) -> list[EraseEntry]:
-    """Every erase entry of the ledger."""
+    """Every erase entry of the ledger, once each has its place."""
+    assert run(desk.terms.settled())
     rows = desk.terms.engine.database.read(lambda connection: list(shelf.entries(connection, 0, 1_000_000)))
     return [entry for entry in (decode(row.leaf) for row in rows) if isinstance(entry, EraseEntry)]
 

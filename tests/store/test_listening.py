@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,26 @@ def test_a_publication_ends_the_wait(database: Database, listener: Listener) -> 
 
     assert told.is_set()
     assert listener.generation() == 1
+
+
+def test_a_process_with_thousands_of_connections_hears_of_a_publication() -> None:
+    """Bug: the wait was made of select(), which knows no descriptor above 1,023: the watching thread ended there, and
+    the worker of a busy server was never told of new terms again."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1_200:
+        pytest.skip("this system allows no process a thousand open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1_200), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        listener = Listener(lambda: None, listen=False)
+        listener.wake()
+        listener.wait(LONG)
+        listener.close()
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_lost_connection_ends_the_wait_and_is_replaced(
