@@ -65,11 +65,14 @@ class Notice:
     Args:
         title, body: as shown.
         tone: ``error`` is announced at once by a screen reader (WCAG 4.1.3), ``info`` when it is convenient.
+        url, link: where to go from there, and its words.
     """
 
     title: str
     body: str = ""
     tone: Literal["error", "info"] = "info"
+    url: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

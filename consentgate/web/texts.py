@@ -30,6 +30,7 @@ from consentgate.web.present import (
     version_name,
 )
 from consentgate.web.redlines import text_html
+from consentgate.web.render import localised_day
 from consentgate.web.shelf import Shelf, changes_url, choose, find, shelf_of
 from consentgate.web.visit import House, Visit
 
@@ -142,9 +143,24 @@ class Texts:
         if version is shelf.in_force:
             return None
         if shelf.in_force is None or version.effective > self.house.terms.clock():
-            return Notice(say(_("This text does not apply yet.")))
+            return self._coming(visit, shelf, version)
         line = say(_("Version %(version)s has taken its place."), version=shelf.in_force.label)
         return Notice(say(_("This is an earlier version.")), line)
+
+    def _coming(self, visit: Visit, shelf: Shelf, version: Version) -> Notice:
+        """A text to come; once it is announced it can be accepted already, and this is where people look for that."""
+        title = visit.words.say(_("This text does not apply yet."))
+        if shelf.in_force is None or version.announced > self.house.terms.clock() or not shelf.policy.kind.gates:
+            return Notice(title)
+        language = visit.words.language
+        body = visit.words.say(
+            _("Our %(title)s will change on %(effective)s. You can accept the new text now; until then the present one "
+              "applies."),
+            title=choose(version, visit).title,
+            effective=localised_day(version.effective, language),
+        )  # fmt: skip
+        url = f"{visit.base}/review?policy={shelf.policy.slug}"
+        return Notice(title, body, url=url, link=visit.words.say(_("Go to your decision")))
 
     def _links(self, visit: Visit, shelf: Shelf, version: Version) -> list[HeadLink]:
         """RFC 5829 relations between versions, RFC 6903 for what the text is, and the other forms of it."""

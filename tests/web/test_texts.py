@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 import pytest
 
@@ -118,6 +119,24 @@ def test_what_is_not_announced_yet_does_not_exist(site: Site) -> None:
     page = browser.get("/terms/terms-of-use/next")
     assert page.status_code == 200
     assert "This text does not apply yet." in page.text
+
+
+def test_who_finds_an_announced_text_can_accept_it_early(site: Site) -> None:
+    """Bug: only the banner of a host that has one led there; its own page now says that one can, and where."""
+    site.publish_old()
+    site.accept("ann")
+    site.write("terms-of-use", "next", samples.NEW, effective="2026-04-01")
+    site.publish()
+    ann = site.browser("ann")
+    page = ann.get("/terms/terms-of-use/next").text
+    (way,) = re.findall(r'<a href="([^"]+)">Go to your decision</a>', page)
+
+    assert "You can accept the new text now" in page
+    assert way == "/terms/review?policy=terms-of-use"
+    offered = ann.get(way).text
+    assert "Announced" in offered
+    assert 'type="checkbox"' in offered
+    assert "Go to your decision" not in ann.get("/terms/terms-of-use").text
 
 
 def test_a_label_may_look_like_a_file(site: Site) -> None:
