@@ -71,7 +71,8 @@ def test_what_is_erased_is_gone_from_the_files_of_the_server(server: Server, des
     with psycopg.connect(settings.database) as connection:
         connection.execute("ANALYZE consentgate_opening (openings)")
     tags = [desk.terms.engine.tag(one) for one in FORGOTTEN]
-    assert [on_disk(server, one.id.encode()) for one in FORGOTTEN] == [2] * len(FORGOTTEN)
+    # Each decided twice; a batch that looked again left what it had written, too.
+    assert all(on_disk(server, one.id.encode()) >= 2 for one in FORGOTTEN)
     assert all(on_disk(server, tag) > 2 for tag in tags)
 
     done = run(desk.terms.erase(FORGOTTEN, basis="asked for"))
