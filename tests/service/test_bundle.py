@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ def test_equal_ledgers_give_equal_bytes(desk: Desk, alices: bytes) -> None:
 
 def test_nobody_else_is_in_it(alices: bytes) -> None:
     """Data minimisation: a bundle about Alice says nothing of Bob."""
-    assert b"bob" not in alices
+    assert not any(re.search(rb"\bbob\b", data) for data in bundle.read(alices).values())
 
 
 def test_one_decision_can_be_bundled_alone(desk: Desk, alices: bytes) -> None:
