@@ -55,7 +55,17 @@ _AGAIN = 3
 """How often a job is run again that another process was in the way of (PostgreSQL). It then sees what that one did:
 the first record of its own request, most of the time."""
 
+_LOOKS = 100
+"""How often a batch looks again before it is refused: nobody publishes as fast, so the counter itself is broken."""
+
 _log = logging.getLogger("consentgate")
+
+
+def _restless() -> StoreUnavailableError:
+    return StoreUnavailableError(
+        "the publication counter of the database does not stand still, or is missing; nothing was recorded",
+        hint="run `consentgate verify`: the database was changed by hand, or restored in part",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +281,7 @@ class Writer(Generic[C]):
 
     def _serve(self, items: list[Item[C]]) -> None:
         """Write these together; leave out whoever fails; where nobody is to blame, write them one by one."""
-        blamed, again = 0, _AGAIN
+        blamed, again, looks = 0, _AGAIN, 0
         while items:
             try:
                 return self._attempt(items)
@@ -287,7 +297,9 @@ class Writer(Generic[C]):
             except _NotBegunError as stopped:
                 return fail(items, stopped.error)
             except LookAgainError:
-                continue
+                looks += 1
+                if looks == _LOOKS:
+                    return fail(items, _restless())
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the thread that writes
                 if len(items) == 1:
                     if again and _conflict(error, "overtaken", "taken"):

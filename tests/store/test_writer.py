@@ -22,7 +22,7 @@ from consentgate.errors import (
 from consentgate.store import blobs, entries
 from consentgate.store import writer as writer_module
 from consentgate.store.database import Database
-from consentgate.store.writer import Job, Writer
+from consentgate.store.writer import Job, LookAgainError, Writer
 
 Make = Callable[..., Writer[Any]]
 
@@ -266,6 +266,24 @@ def test_a_memory_that_cannot_follow_is_read_again(database: Database, writer: M
     ledger.fail_committed = lambda: None
     assert own.submit(fake.append("two")).result(30) == 1
     assert len(fake.check(database)) == 2
+
+
+def test_a_batch_does_not_look_again_for_ever(writer: Make, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: without its publication counter, a database kept the thread that writes busy, and nobody had an answer."""
+    ledger, finish, looks = fake.FakeLedger(), fake.FakeLedger.finish, [0]
+
+    def restless(self: Any, connection: Any, context: Any, step: Any) -> None:
+        looks[0] += 1
+        if looks[0] <= writer_module._LOOKS:
+            raise LookAgainError
+        finish(self, connection, context, step)
+
+    monkeypatch.setattr(fake.FakeLedger, "finish", restless)
+    own = writer(ledger)
+    with pytest.raises(StoreUnavailableError, match="publication counter"):
+        own.submit(fake.append("one")).result(30)
+
+    assert own.submit(fake.append("two")).result(30) == 0
 
 
 def test_what_is_done_at_leisure_concerns_nobody_who_waited(database: Database, writer: Make, fake: ModuleType) -> None:
