@@ -6,6 +6,7 @@ Everything here blocks; `consentgate.service.terms.Terms` calls it from threads.
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import secrets
@@ -20,7 +21,6 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from consentgate.errors import ConfigurationError, NotFoundError, VerificationError
-from consentgate.evidence.commitments import keyed_digest
 from consentgate.evidence.note import Signer, Verifier
 from consentgate.gate.generation import Generation
 from consentgate.gate.passes import PassSealer
@@ -231,7 +231,7 @@ class Engine:
 
     def tag(self, subject: Subject) -> bytes:
         """What a subject is looked up by: a keyed digest, so that an index of the table names nobody."""
-        return keyed_digest(self._pepper, subject.key.encode())[:16]
+        return hmac.digest(self._pepper, subject.key.encode(), "sha256")[:16]
 
     def bindings(self, subject: Subject) -> list[bytes]:
         """Digests of the bindings that passes of a subject may have, for `consentgate.service.revoked`."""
