@@ -112,3 +112,22 @@ def type_checked_names() -> dict[str, str]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+
+
+def test_a_link_out_of_the_project_is_never_committed() -> None:
+    """What git tracks as a symbolic link stays inside the clone: another machine has nothing at its other end."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--stage"], cwd=PYPROJECT.parent, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a clone of git")
+    links = [Path(line.partition("\t")[2]) for line in listed.stdout.splitlines() if line.startswith("120000 ")]
+
+    outside = [
+        link
+        for link in links
+        if not (PYPROJECT.parent / link).resolve(strict=False).is_relative_to(PYPROJECT.parent)
+        or (PYPROJECT.parent / link).readlink().is_absolute()
+    ]
+
+    assert outside == []
