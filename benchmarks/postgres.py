@@ -1,10 +1,11 @@
 """PostgreSQL: decisions a second, in one process and in four; how soon a publication is everywhere; large ledgers.
 
 Decisions are durable ones (``fsync`` on, ``synchronous_commit`` on), against one row a commit by psycopg itself on 16
-connections, measured before and after each of ours; the ratio is the median. The ledger does its whole work, the
-sequencer in the same process included; only the page is left out. The server is one of the tests', on this machine, so
-that client and server share its cores. What is measured with a million decisions on record: see `_postgres_large`;
-``CONSENTGATE_BENCH=FOLDER`` keeps them, as for `ledger`.
+connections, measured before and after each of ours; the ratio is the median. Beside it stands what psycopg reaches on
+one connection, where nothing shares a flush of the disk: one decision after the other is to be held against that. The
+ledger does its whole work, the sequencer in the same process included; only the page is left out. The server is one of
+the tests', on this machine, so that client and server share its cores. What is measured with a million decisions on
+record: see `_postgres_large`; ``CONSENTGATE_BENCH=FOLDER`` keeps them, as for `ledger`.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ def settings(url: str, state: Path) -> Settings:
     return Settings(database=url, secrets=(b"x" * 32,), origin="bench.example/terms", state=state)
 
 
-def plain(server: Server, seconds: float) -> float:
-    """Single rows a second, each committed, by 16 connections at once: 1 KB of entry as the ledger keeps it."""
+def plain(server: Server, seconds: float, connections: int = CONNECTIONS) -> float:
+    """Single rows a second, each committed, by so many connections at once: 1 KB of entry as the ledger keeps it."""
     server.execute(
         "CREATE TABLE IF NOT EXISTS plain (idx bigserial PRIMARY KEY, ref bytea, leaf_hash bytea, leaf bytea)"
     )
-    row, done = (os.urandom(16), os.urandom(32), os.urandom(1_000)), [0] * CONNECTIONS
-    ready = threading.Barrier(CONNECTIONS + 1)
+    row, done = (os.urandom(16), os.urandom(32), os.urandom(1_000)), [0] * connections
+    ready = threading.Barrier(connections + 1)
     ended = threading.Event()
 
     def insert(place: int) -> None:
@@ -64,7 +65,7 @@ def plain(server: Server, seconds: float) -> float:
                 connection.commit()
                 done[place] += 1
 
-    threads = [threading.Thread(target=insert, args=(place,)) for place in range(CONNECTIONS)]
+    threads = [threading.Thread(target=insert, args=(place,)) for place in range(connections)]
     for thread in threads:
         thread.start()
     ready.wait()
@@ -81,6 +82,7 @@ async def rates(server: Server, state: Path, report: Report) -> float:
     """One process, 1 / 16 / 256 waiting; its decisions a second with 256."""
     rounds, seconds = (2, 1.0) if report.quick else (5, 3.0)
     found: dict[int, list[tuple[float, float]]] = {number: [] for number in BARS}
+    single: list[tuple[float, float]] = []
     async with Terms(settings(server.fresh(), state / "one")) as terms:
         await publish(terms)
         for _ in range(rounds):
@@ -89,11 +91,18 @@ async def rates(server: Server, state: Path, report: Report) -> float:
                 ours = await _rate(terms, waiting, seconds)
                 after = await asyncio.to_thread(plain, server, seconds / 2)
                 pairs.append((2 * ours / (before + after), ours))
+                if waiting == 1:
+                    alone = await asyncio.to_thread(plain, server, seconds / 2, 1)
+                    single.append((ours / alone, 2 * alone / (before + after)))
     for waiting, pairs in found.items():
         rate = statistics.median(rate for _, rate in pairs)
         ratio = statistics.median(ratio for ratio, _ in pairs)
         name = f"decisions a second, {waiting} waiting / single rows, {CONNECTIONS} connections"
         report.ratio(name, ratio, ">=", BARS[waiting], note=f"{rate:,.0f} a second")
+    one = statistics.median(ratio for ratio, _ in single)
+    report.beside("decisions a second, 1 waiting / single rows, 1 connection", one)
+    share = statistics.median(share for _, share in single)
+    report.beside(f"single rows a second, 1 connection / {CONNECTIONS} connections", share)
     return statistics.median(rate for _, rate in found[256])
 
 

@@ -188,6 +188,8 @@ class Handle:
         seen = self.engine.generation.value
         calendar, revoked = await asyncio.to_thread(self.engine.published)
         if calendar.generation >= self._calendar.generation:
+            if self.engine.queue is not None:
+                self.engine.queue.published(calendar.generation)
             self._calendar, self._seen, self.revoked = calendar, seen, revoked
         return self._calendar
 

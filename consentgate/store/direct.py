@@ -7,15 +7,18 @@ for COMMIT, and asks the kernel several times in each. Here a statement is hande
 psycopg documents as `psycopg.pq`; outside a transaction it is one of its own, committed when it returns.
 
 Values travel in PostgreSQL's binary form, a column of many rows as one array: the statement is the same however many
-rows there are, and is read by the server once.
+rows there are, so the server needs to read and plan it only once. What each decision needs is prepared: planning takes
+as long as all the rest. Behind a pooler in transaction mode that does not know of prepared statements the server says
+so before it does anything; the connection then goes on without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from struct import Struct
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -34,13 +37,33 @@ _BEGIN = (
 _IDLE = 0
 _GOOD = (1, 2)
 
+_NO_PREPARING = ("26000", "42P05", "0A000")
+"""What a server says of a prepared statement: it knows none of this name, it has one already, or what it found in the
+tables then is not so any more. Nothing was done."""
+
+_RENEWED = 1_000
+"""Uses of a prepared statement after which it is prepared anew: its plan is for tables as large as they were then."""
+
 _INT8, _BYTEA, _TEXT = 20, 17, 25
 """Object ids of types, fixed in PostgreSQL's pg_type.dat."""
 
 _HEADER = Struct(">iiIii").pack
 _LENGTH = Struct(">i").pack
 _NUMBER = Struct(">iq").pack
+_BIGINT = Struct(">q").pack
 _NULL = _LENGTH(-1)
+
+
+Rows: TypeAlias = list[tuple[bytes | None, ...]]
+"""Each value in text form."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What a connection knows of its prepared statements: how often each was used; or that it can have none."""
+
+    possible: bool = True
+    used: dict[bytes, int] = field(default_factory=dict)
 
 
 def begin(connection: Connection) -> None:
@@ -53,29 +76,64 @@ def begin(connection: Connection) -> None:
         _checked(own, own.pgconn.exec_(_BEGIN % (LONGEST_WAIT, LONGEST_WAIT)))
 
 
-def ask(connection: Connection, statement: bytes, *values: bytes) -> tuple[list[tuple[bytes | None, ...]], int]:
+def ask(connection: Connection, statement: bytes, *values: bytes | None, name: bytes = b"") -> tuple[Rows, int]:
     """Run a statement, in the transaction that has begun or as one of its own.
 
     Args:
         connection: of PostgreSQL.
         statement: with ``$1``, ``$2`` … for the values, each with its type where it is not plain.
-        values: in binary form.
+        values: in binary form; ``None`` for none.
+        name: under which it is prepared where it is a transaction of its own, and the same for this statement alone;
+            by default it is not prepared.
 
     Returns:
         The rows, each value in text form, and how many rows were touched.
     """
     own = driver(connection)
-    result = _checked(own, own.pgconn.exec_params(statement, values, param_formats=[1] * len(values)))
+    result = _ask_prepared(own, statement, values, name) if name else None
+    if result is None:
+        result = own.pgconn.exec_params(statement, values, param_formats=[1] * len(values))
+    _checked(own, result)
     width = range(result.nfields)
     return [tuple(result.get_value(row, column) for column in width) for row in range(result.ntuples)], (
         result.command_tuples or 0
     )
 
 
+def _ask_prepared(own: Any, statement: bytes, values: Sequence[bytes | None], name: bytes) -> Any:
+    """The result, or ``None`` where nothing was done because no prepared statement can be used here."""
+    server = own.pgconn
+    if server.transaction_status != _IDLE:  # a failure would end a transaction in which more was done than this
+        return None
+    known: Prepared | None = getattr(own, "consentgate_prepared", None)
+    if known is None:
+        known = own.consentgate_prepared = Prepared()
+    if not known.possible:
+        return None
+    used = known.used.get(name, 0)
+    result = None
+    if used % _RENEWED == 0:
+        if used:
+            server.exec_(b"DEALLOCATE " + name)
+        result = server.prepare(name, statement)
+    if result is None or result.status in _GOOD:
+        known.used[name] = used + 1
+        result = server.exec_prepared(name, values, param_formats=[1] * len(values))
+    if result.status not in _GOOD and getattr(failure(own, result), "sqlstate", None) in _NO_PREPARING:
+        known.possible = False
+        return None
+    return result
+
+
 def _checked(own: Any, result: Any) -> Any:
     if result.status not in _GOOD:
         raise failure(own, result)
     return result
+
+
+def number(value: int | None) -> bytes | None:
+    """A ``bigint``, or nothing."""
+    return None if value is None else _BIGINT(value)
 
 
 def numbers(values: Sequence[int | None]) -> bytes:

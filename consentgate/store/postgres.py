@@ -4,10 +4,10 @@ Room: store; used by `consentgate.store.database` alone, and the only importer o
 offers the same methods (`Backend`).
 
 Three facts shape the file. A pooler in transaction mode (PgBouncer) gives each transaction another connection, so
-nothing of ours outlives a transaction: no prepared statements, no session settings, no session locks. A reader needs
-one consistent picture, so readers are ``REPEATABLE READ``; a writer must see what was committed while it waited for a
-row, so writers are ``READ COMMITTED``. And a commit that is not on the disk is no commit: a server that was told to
-acknowledge earlier is refused.
+nothing of ours need outlive a transaction: no session settings, no session locks, and of prepared statements one that
+can be missed (`consentgate.store.direct`). A reader needs one consistent picture, so readers are ``REPEATABLE READ``; a
+writer must see what was committed while it waited for a row, so writers are ``READ COMMITTED``. And a commit that is
+not on the disk is no commit: a server that was told to acknowledge earlier is refused.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ order is that of ``id``: whoever begins a transaction after another one was comm
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from hashlib import sha256
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
-from consentgate.store.direct import ask, numbers, octets, texts
+from consentgate.store.direct import ask, number, numbers, octets, texts
 from consentgate.store.meta import GENERATION
 from consentgate.store.statements import Prepared, PreparedIn, PreparedInsert
 from consentgate.store.subjects import OpeningRow
@@ -24,6 +25,18 @@ class QueueRow(NamedTuple):
     ref: bytes
     at: int
     leaf: bytes
+
+
+class Edge(NamedTuple):
+    """What is newest.
+
+    Args:
+        at: latest instant of any entry, in the ledger or waiting.
+        generation: the publication counter.
+    """
+
+    at: int
+    generation: int
 
 
 class Waiting(NamedTuple):
@@ -55,30 +68,69 @@ SELECT coalesce(head.at, 0), (SELECT max(at) FROM {QUEUE.name} WHERE at > coales
 FROM {META.name} AS meta LEFT JOIN {HEAD.name} AS head ON true WHERE meta.key = '{GENERATION}'
 """.encode()  # noqa: S608  (names of ours)
 _OPENED = ", ".join(OPENING.columns.keys())
+_GIVEN = {
+    "ref": "bytea", "came": "bigint", "leaf": "bytea",
+    "subject_tag": "bytea", "subject_kind": "text", "linked_tag": "bytea", "policy": "text", "serial": "bigint",
+    "act": "text", "at": "bigint", "expires": "bigint", "openings": "text",
+}  # fmt: skip
+"""What is sent for each entry: of the queue's row, then of its opening."""
+_ARRAYS = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_GIVEN.values(), 1))
+_MANY = f"given AS (SELECT * FROM unnest({_ARRAYS}) AS given ({', '.join(_GIVEN)}))"  # noqa: S608  (names of ours)
+_VALUES = ", ".join(f"${place}::{kind} AS {name}" for place, (name, kind) in enumerate(_GIVEN.items(), 1))
+_ONE = f"given AS NOT MATERIALIZED (SELECT {_VALUES})"
 _KEEP = f"""
-WITH given AS (
-    SELECT * FROM unnest(
-        $1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[],
-        $6::bytea[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::text[]
-    ) AS given (ref, came, leaf, subject_tag, subject_kind, linked_tag, policy, serial, act, at, expires, openings)
-), opened AS (
-    INSERT INTO {OPENING.name} ({_OPENED}) SELECT {_OPENED} FROM given WHERE openings IS NOT NULL AND {{only}}
-    ORDER BY ref
+WITH {_MANY}, opened AS (
+    INSERT INTO {OPENING.name} ({_OPENED}) SELECT {_OPENED} FROM given WHERE openings IS NOT NULL ORDER BY ref
 )
-INSERT INTO {QUEUE.name} (ref, at, leaf) SELECT ref, came, leaf FROM given WHERE {{only}} ORDER BY came
+INSERT INTO {QUEUE.name} (ref, at, leaf) SELECT ref, came, leaf FROM given ORDER BY came
+""".encode()  # noqa: S608  (names of ours)
+_LATER = 1_000
+"""Entries that wait and are later than ours, of which it is looked whose they are. Where there are more, clocks differ:
+then ours shall be later than all of them."""
+_KEEP_IF = f"""
+WITH {{given}}, seen AS MATERIALIZED (
+    SELECT meta.value AS generation, coalesce(head.at, 0) AS placed,
+        (SELECT max(at) FROM {QUEUE.name} WHERE at > coalesce(head.at, 0)) AS waiting
+    FROM {META.name} AS meta LEFT JOIN {HEAD.name} AS head ON true WHERE meta.key = '{GENERATION}'
+), later AS MATERIALIZED (
+    SELECT ref FROM {QUEUE.name} WHERE at >= {{first}} ORDER BY at LIMIT {_LATER}
+), free AS MATERIALIZED (
+    SELECT 1 AS yes FROM seen
+    WHERE generation = $13::text AND placed < {{first}} AND (SELECT count(*) FROM later) < {_LATER}
+    AND NOT EXISTS (
+        SELECT 1 FROM later, LATERAL (
+            SELECT subject_tag, linked_tag FROM {OPENING.name} AS opening WHERE opening.ref = later.ref OFFSET 0
+        ) AS theirs WHERE theirs.subject_tag = ANY ({{tags}}) OR theirs.linked_tag = ANY ({{tags}})
+    )
+), opened AS (
+    INSERT INTO {OPENING.name} ({_OPENED}) SELECT {_OPENED} FROM given, free WHERE openings IS NOT NULL {{by_ref}}
+), queued AS (
+    INSERT INTO {QUEUE.name} (ref, at, leaf) SELECT ref, came, leaf FROM given, free {{by_time}} RETURNING 1
+)
+SELECT coalesce(waiting, placed), generation, (SELECT count(*) FROM queued) FROM seen
 """  # noqa: S608  (names of ours)
-_UNMOVED = f"(SELECT value FROM {META.name} WHERE key = '{GENERATION}') = $13::text"  # noqa: S608  (names of ours)
-_KEEP_UNMOVED = _KEEP.format(only=_UNMOVED).encode()
-_KEEP_ANYWAY = _KEEP.format(only="true").encode()
-_NONE = (b"", None, None, None, None, None, None, 0, None, None)
+
+
+def _named(statement: str) -> tuple[bytes, bytes]:
+    """A statement, and a name for it that no other one has."""
+    data = statement.encode()
+    return data, b"consentgate_" + sha256(data).hexdigest()[:16].encode()
+
+
+_KEEP_ONE_IF = _named(_KEEP_IF.format(given=_ONE, first="$2::bigint", tags="ARRAY[$4::bytea]", by_ref="", by_time=""))
+_KEEP_MANY_IF = _named(
+    _KEEP_IF.format(
+        given=_MANY, first="($2::bigint[])[1]", tags="$4::bytea[]", by_ref="ORDER BY ref", by_time="ORDER BY came"
+    )
+)
+Opened: TypeAlias = OpeningRow | tuple[bytes, None, None, None, None, None, None, int, None, None]
+_NONE: Opened = (b"", None, None, None, None, None, None, 0, None, None)
 """Stands for an opening that an entry does not have."""
 _NEWEST = Prepared(lambda _: select(func.max(QUEUE.c.id)), ())
 _OLDEST = Prepared(lambda _: select(func.min(QUEUE.c.id)), ())
 
 
-def keep(
-    connection: Connection, openings: Iterable[OpeningRow], rows: Sequence[QueueRow], *, generation: int | None = None
-) -> bool:
+def keep(connection: Connection, openings: Iterable[OpeningRow], rows: Sequence[QueueRow]) -> None:
     """Keep openings and let their entries wait, in one statement. It is a transaction of its own if none has begun.
 
     Openings go in by the order of their refs, so that two batches with the same requests never wait for one another in
@@ -88,25 +140,60 @@ def keep(
         connection: of PostgreSQL.
         openings: of some of the entries.
         rows: the entries, in the order of their instants.
-        generation: keep nothing where the publication counter has another value.
+    """
+    ask(connection, _KEEP, *_many(openings, rows))
+
+
+def keep_if(
+    connection: Connection, openings: Iterable[OpeningRow], rows: Sequence[QueueRow], generation: int
+) -> tuple[bool, Edge]:
+    """`keep`, if they are later than whatever they must be later than, and nothing was published.
+
+    They must be later than all that has a place, and than what the same subjects decided that still waits for one: the
+    clocks of two hosts differ, and one subject's decisions stay in their order. What somebody else decided at the same
+    moment may be later than these.
+
+    Args:
+        connection: of PostgreSQL.
+        openings, rows: as for `keep`; at least one.
+        generation: value that the publication counter must have.
 
     Returns:
-        Whether they were kept.
+        Whether they were kept, and the edge just before.
     """
+    if len(rows) == 1:
+        (statement, name), values = _KEEP_ONE_IF, _one(next(iter(openings), _NONE), rows[0])
+    else:
+        (statement, name), values = _KEEP_MANY_IF, _many(openings, rows)
+    found, _ = ask(connection, statement, *values, b"%d" % generation, name=name)
+    if not found:  # there is no publication counter
+        return False, Edge(0, 0)
+    edge_, counter, kept = found[0]
+    return int(kept or 0) == len(rows), Edge(int(edge_ or 0), int(counter or 0))
+
+
+def _one(opening: Opened, row: QueueRow) -> tuple[bytes | None, ...]:
+    _, tag, kind, linked, policy, serial, act, at, expires, values = opening
+    return (
+        row.ref, number(row.at), row.leaf, tag, _text(kind), linked, _text(policy), number(serial), _text(act),
+        number(at), number(expires), _text(values),
+    )  # fmt: skip
+
+
+def _text(value: str | None) -> bytes | None:
+    return None if value is None else value.encode()
+
+
+def _many(openings: Iterable[OpeningRow], rows: Sequence[QueueRow]) -> tuple[bytes, ...]:
     by_ref = {opening.ref: opening for opening in openings}
     _, tags, kinds, linked, policies, serials, acts, ats, expires, values = zip(
         *(by_ref.get(row.ref, _NONE) for row in rows), strict=True
     )
-    given = (
+    return (
         octets([row.ref for row in rows]), numbers([row.at for row in rows]), octets([row.leaf for row in rows]),
         octets(tags), texts(kinds), octets(linked), texts(policies), numbers(serials), texts(acts), numbers(ats),
         numbers(expires), texts(values),
     )  # fmt: skip
-    if generation is None:
-        _, kept = ask(connection, _KEEP_ANYWAY, *given)
-    else:
-        _, kept = ask(connection, _KEEP_UNMOVED, *given, b"%d" % generation)
-    return kept == len(rows)
 
 
 def enqueue(connection: Connection, rows: Sequence[QueueRow]) -> None:
@@ -139,17 +226,17 @@ def every(connection: Connection) -> dict[bytes, bytes]:
     return {row.ref: row.leaf for row in connection.execute(select(QUEUE.c.ref, QUEUE.c.leaf))}
 
 
-def edge(connection: Connection) -> tuple[int, int]:
-    """The latest instant of any entry, in the ledger or waiting, and the publication counter.
+def edge(connection: Connection) -> Edge:
+    """Where whoever records stands.
 
     One statement: nothing that gets its place meanwhile is missed, and a batch has few of them. Of those that wait it
     looks at none before the head, so that it never walks over those that were taken and not vacuumed away yet.
     """
     rows, _ = ask(connection, _LOOK)
     if not rows:
-        return 0, 0
+        return Edge(0, 0)
     head, waiting_, generation = rows[0]
-    return int(waiting_ or head or 0), int(generation or 0)
+    return Edge(int(waiting_ or head or 0), int(generation or 0))
 
 
 def longer_than(connection: Connection, number: int) -> bool:
